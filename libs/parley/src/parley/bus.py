@@ -1,0 +1,192 @@
+"""NATS with settings fit for live audio.
+
+The client's defaults are made for other work: a dead server is noticed after minutes, and
+whatever is published meanwhile is kept and sent later. Stale audio must never be sent, so
+media is discarded while disconnected, and a dead server is noticed in seconds.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from parley import logs, metrics
+from parley.config import ServiceConfig
+from parley.messages import AnyMessage, BadMessage, Message, decode, encode
+
+log = logs.get(__name__)
+
+PING_SECONDS = 2
+PENDING_BYTES = 512 * 1024
+"""What may wait for a lost server: control messages of a few seconds, never media."""
+CONNECT_SECONDS = 30.0
+"""How long a starting service waits for NATS."""
+
+NoResponders = nats.errors.NoRespondersError
+RequestTimeout = nats.errors.TimeoutError
+MessageCallback = Callable[[Msg], Awaitable[None]]
+
+
+class BusUnreachable(Exception):
+    """NATS could not be reached when the service started."""
+
+
+class Bus:
+    """One process's connection to NATS. Use it as an async context manager."""
+
+    def __init__(self, config: ServiceConfig, name: str) -> None:
+        self._config = config
+        self._name = name
+        self._nats = Client()
+        self._errors = _RateLimitedErrors()
+
+    async def __aenter__(self) -> Self:
+        """Connect; waits up to 30 s for the server, then raises BusUnreachable."""
+        try:
+            await asyncio.wait_for(self._connect(), CONNECT_SECONDS)
+        except (OSError, nats.errors.Error, TimeoutError) as error:
+            await self._nats.close()
+            reason = str(error) or f"no answer in {CONNECT_SECONDS:.0f} s"
+            raise BusUnreachable(
+                f"cannot reach NATS at {self._config.nats_url}: {reason}"
+            ) from None
+        metrics.BUS_CONNECTED.set(1)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            await asyncio.wait_for(self._nats.flush(timeout=1), 2)
+        await self._nats.close()
+        metrics.BUS_CONNECTED.set(0)
+
+    async def _connect(self) -> None:
+        credentials = self._config.nats_credentials
+        await self._nats.connect(
+            servers=[url.strip() for url in self._config.nats_url.split(",")],
+            name=self._name,
+            allow_reconnect=True,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.1,
+            connect_timeout=2,
+            ping_interval=PING_SECONDS,
+            max_outstanding_pings=2,
+            pending_size=PENDING_BYTES,
+            user_credentials=str(credentials) if credentials else None,
+            error_cb=self._errors,
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+        )
+
+    async def _on_disconnect(self) -> None:
+        metrics.BUS_CONNECTED.set(0)
+        log.warning("nats disconnected")
+
+    async def _on_reconnect(self) -> None:
+        metrics.BUS_CONNECTED.set(1)
+        log.info("nats reconnected")
+
+    @property
+    def connected(self) -> bool:
+        """Whether NATS is there now."""
+        return bool(self._nats.is_connected)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions the process holds."""
+        return len(self._nats._subs)
+
+    async def publish(self, subject: str, message: Message) -> None:
+        """Send a message. While NATS is away it waits in a small buffer; a full one drops it."""
+        try:
+            await self._nats.publish(subject, encode(message))
+        except nats.errors.OutboundBufferLimitError:
+            metrics.MESSAGES_DROPPED.labels("overflow").inc()
+
+    async def publish_media(self, subject: str, data: bytes) -> bool:
+        """Send audio now or never: False, and nothing kept, while NATS is away."""
+        if not self._nats.is_connected:
+            metrics.MEDIA_DISCARDED.inc()
+            return False
+        try:
+            await self._nats.publish(subject, data)
+        except nats.errors.OutboundBufferLimitError:
+            metrics.MEDIA_DISCARDED.inc()
+            return False
+        return True
+
+    async def request(self, subject: str, message: Message, timeout: float) -> AnyMessage:
+        """Ask, and wait up to `timeout` s. Raises NoResponders, RequestTimeout or BadMessage."""
+        answer = await self._nats.request(subject, encode(message), timeout=timeout)
+        return decode(answer.data)
+
+    async def subscribe(
+        self, subject: str, callback: MessageCallback, queue: str = ""
+    ) -> Subscription:
+        """Call `callback` for each message, one after another."""
+        return await self._nats.subscribe(subject, queue=queue, cb=callback)
+
+    async def flush(self) -> None:
+        """Return when the server has seen all that was sent so far: subscriptions too."""
+        await self._nats.flush(timeout=2)
+
+
+def decode_or_drop(data: bytes, subject: str) -> AnyMessage | None:
+    """The message, or None for one that cannot be decoded, counted and logged once in a while."""
+    try:
+        return decode(data)
+    except BadMessage as error:
+        metrics.MESSAGES_DROPPED.labels("undecodable").inc()
+        if _bad_messages.admits():
+            log.warning("message dropped", subject=subject, reason=str(error))
+        return None
+
+
+async def unsubscribe(subscription: Subscription | None) -> None:
+    """End a subscription; no matter if the connection is gone already."""
+    if subscription is None:
+        return
+    with contextlib.suppress(nats.errors.Error, OSError):
+        await subscription.unsubscribe()
+
+
+class _RateLimit:
+    """Admits one event in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def admits(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+_bad_messages = _RateLimit(1.0)
+
+
+class _RateLimitedErrors:
+    """The client's error callback: counts all, logs one a second of each kind."""
+
+    def __init__(self) -> None:
+        self._limits: dict[str, _RateLimit] = {}
+
+    async def __call__(self, error: Exception) -> None:
+        kind = type(error).__name__
+        metrics.BUS_ERRORS.labels(kind).inc()
+        if self._limits.setdefault(kind, _RateLimit(1.0)).admits():
+            log.warning("nats error", error=kind, detail=str(error)[:200])

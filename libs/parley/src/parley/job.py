@@ -1,0 +1,154 @@
+"""One job as its worker sees it: an inbox, an outbox with a seq, and ways to be cancelled."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from parley import metrics, subjects
+from parley.bus import Bus, decode_or_drop, unsubscribe
+from parley.frames import AudioFrame, BadFrame, decode_frame, encode_frame, is_frame
+from parley.messages import (
+    AnyMessage,
+    Cancel,
+    End,
+    Heartbeat,
+    Interrupt,
+    JobMessage,
+    JobRequest,
+    Mute,
+)
+from parley.sequence import Sequence
+from parley.subjects import Stage
+
+HEARTBEAT_SECONDS = 0.5
+"""A job that has said nothing for so long says that it lives."""
+ABANDONED_SECONDS = 15.0
+"""A job that has heard nothing of its conversation for so long gives up: the gateway is gone."""
+INBOX_ITEMS = 500
+"""What may wait for the job: 10 s of audio. When full, the oldest is dropped and counted."""
+
+Item = AudioFrame | AnyMessage
+
+
+class Job:
+    """A piece of work that a worker has accepted."""
+
+    def __init__(self, bus: Bus, request: JobRequest) -> None:
+        self.request = request
+        self.on_cancel: Callable[[], object] = lambda: None
+        self.cancelled_as: str | None = None
+        self._bus = bus
+        self._inbox: asyncio.Queue[Item] = asyncio.Queue(INBOX_ITEMS)
+        self._arrivals = Sequence(request.stage)
+        self._out = subjects.output_of(request.stage, request.conversation_id)
+        self._seq = 0
+        self._subscriptions: list[Subscription] = []
+        self._last_sent = self._last_heard = time.monotonic()
+
+    @property
+    def context(self) -> dict[str, object]:
+        """The fields that a log line about this job carries."""
+        request = self.request
+        return {
+            "conversation": request.conversation_id,
+            "turn": request.turn,
+            "attempt": request.attempt,
+            "stage": str(request.stage),
+        }
+
+    # --- For the handler
+
+    async def receive(self) -> Item:
+        """The next frame or message for this job."""
+        return await self._inbox.get()
+
+    async def send(self, kind: type[JobMessage], **fields: Any) -> None:
+        """Send a message of the job to the gateway."""
+        request = self.request
+        message = kind(turn=request.turn, attempt=request.attempt, seq=self._next_seq(), **fields)
+        await self._bus.publish(self._out, message)
+
+    async def send_audio(self, segment: int, position: int, pcm: bytes) -> None:
+        """Send PCM16 of a segment; `position` samples of it came before."""
+        request = self.request
+        frame = AudioFrame(request.turn, request.attempt, self._next_seq(), segment, position, pcm)
+        await self._bus.publish_media(self._out, encode_frame(frame))
+
+    def _next_seq(self) -> int:
+        seq, self._seq = self._seq, self._seq + 1
+        self._last_sent = time.monotonic()
+        return seq
+
+    # --- For the worker
+
+    async def listen(self) -> None:
+        """Subscribe to what concerns the job."""
+        request = self.request
+        control = subjects.control(request.conversation_id)
+        self._subscriptions.append(await self._bus.subscribe(control, self._on_control))
+        source = subjects.input_of(request.stage, request.conversation_id)
+        if source is not None:
+            self._subscriptions.append(await self._bus.subscribe(source, self._on_input))
+
+    async def close(self) -> None:
+        """Listen no more."""
+        for subscription in self._subscriptions:
+            await unsubscribe(subscription)
+        self._subscriptions.clear()
+
+    async def tick(self, now: float) -> None:
+        """Say that the job lives, if it was silent; give up, if its conversation is."""
+        if now - self._last_heard > ABANDONED_SECONDS and self._bus.connected:
+            self._cancel("abandoned")
+        elif now - self._last_sent > HEARTBEAT_SECONDS and self._bus.connected:
+            await self.send(Heartbeat)
+
+    def _cancel(self, outcome: str) -> None:
+        if self.cancelled_as is None:
+            self.cancelled_as = outcome
+            self.on_cancel()
+
+    async def _on_control(self, msg: Msg) -> None:
+        self._last_heard = time.monotonic()
+        message = decode_or_drop(msg.data, msg.subject)
+        request = self.request
+        match message:
+            case Interrupt() if request.stage is not Stage.STT and request.turn <= message.turn:
+                self._cancel("cancelled")
+            case Cancel() if message.stage is request.stage and (
+                (request.turn, request.attempt) <= (message.turn, message.attempt)
+            ):
+                self._cancel("cancelled")
+            case End():
+                self._cancel("done")
+            case Mute() if request.stage is Stage.STT:
+                self._put(message)
+
+    async def _on_input(self, msg: Msg) -> None:
+        self._last_heard = time.monotonic()
+        item: AudioFrame | AnyMessage | None
+        if is_frame(msg.data):
+            try:
+                item = decode_frame(msg.data)
+            except BadFrame:
+                metrics.MESSAGES_DROPPED.labels("undecodable").inc()
+                return
+        else:
+            item = decode_or_drop(msg.data, msg.subject)
+        if not isinstance(item, AudioFrame | JobMessage):
+            return
+        if (item.turn, item.attempt) != (self.request.turn, self.request.attempt):
+            metrics.MESSAGES_DROPPED.labels("fenced").inc()
+            return
+        if self._arrivals.admit(item.seq):
+            self._put(item)
+
+    def _put(self, item: Item) -> None:
+        if self._inbox.full():
+            self._inbox.get_nowait()
+            metrics.MESSAGES_DROPPED.labels("overflow").inc()
+        self._inbox.put_nowait(item)

@@ -1,0 +1,300 @@
+"""Every message that crosses NATS, but for audio frames (`frames`).
+
+A message is a msgpack map with its version `v` and its `type`; it is validated on arrival.
+Fields that a reader does not know are ignored, so that a newer sender can add some; a
+message of another version or an unknown type is refused.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgpack
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from parley.marks import Mark
+from parley.subjects import Stage
+
+VERSION = 1
+
+
+class BadMessage(ValueError):
+    """The bytes are not a message of this version."""
+
+
+class Retry(StrEnum):
+    """Whether work that was refused or failed may be tried again elsewhere."""
+
+    NOW = "now"
+    LATER = "later"
+    NEVER = "never"
+
+
+class Message(BaseModel):
+    """What all messages have in common."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class JobRequest(Message):
+    """Asks the workers of a stage to take a job. `spec` is the stage's: see HearingSpec etc."""
+
+    type: Literal["job_request"] = "job_request"
+    stage: Stage
+    conversation_id: str
+    turn: int = Field(ge=0)
+    attempt: int = Field(ge=1)
+    spec: dict[str, Any]
+
+
+class JobAccepted(Message):
+    """The answer of the worker that has taken the job and listens on its subjects."""
+
+    type: Literal["job_accepted"] = "job_accepted"
+    worker_id: str
+
+
+class JobRefused(Message):
+    """The answer of a worker that has not; `reason` is for people."""
+
+    type: Literal["job_refused"] = "job_refused"
+    reason: str
+    retry: Retry = Retry.NOW
+
+
+class WorkerStatus(Message):
+    """What a worker says of itself each second, and once more as it leaves."""
+
+    type: Literal["worker_status"] = "worker_status"
+    worker_id: str
+    stage: Stage
+    capacity: int
+    running: int
+    state: Literal["ready", "draining", "gone"]
+    providers: list[str] = []
+
+
+class JobMessage(Message):
+    """What belongs to one job. `seq` counts the job's messages in one direction from 0."""
+
+    turn: int = Field(ge=0)
+    attempt: int = Field(ge=1)
+    seq: int = Field(ge=0)
+
+
+class SpeechStarted(JobMessage):
+    """The caller began to speak `position_ms` into the call's audio."""
+
+    type: Literal["speech_started"] = "speech_started"
+    position_ms: float
+
+
+class SpeechProgress(JobMessage):
+    """The caller still speaks, for `speech_ms` of voice so far."""
+
+    type: Literal["speech_progress"] = "speech_progress"
+    speech_ms: float
+
+
+class SpeechEnded(JobMessage):
+    """The caller's voice ended `position_ms` into the call's audio; more may follow."""
+
+    type: Literal["speech_ended"] = "speech_ended"
+    position_ms: float
+
+
+class Transcription(JobMessage):
+    """What the caller said. A partial one is replaced by the next; a final one stays.
+
+    `is_interrupt` is set by the gateway, which alone knows what the bot was doing.
+    """
+
+    type: Literal["transcription"] = "transcription"
+    message: str
+    confidence: float = Field(default=1.0, ge=0, le=1)
+    is_final: bool
+    is_interrupt: bool = False
+    took_ms: float = 0.0
+
+
+class EndOfTurn(JobMessage):
+    """The caller is done: what the final transcriptions since the last one say is their turn."""
+
+    type: Literal["end_of_turn"] = "end_of_turn"
+    position_ms: float
+
+
+class ReplyText(JobMessage):
+    """The next piece of the reply's text."""
+
+    type: Literal["reply_text"] = "reply_text"
+    text: str
+
+
+class Speak(JobMessage):
+    """Speak this text. Segments of a turn are numbered from 0."""
+
+    type: Literal["speak"] = "speak"
+    segment: int = Field(ge=0)
+    text: str
+
+
+class SpeakEnd(JobMessage):
+    """No more text comes for this turn."""
+
+    type: Literal["speak_end"] = "speak_end"
+
+
+class SpeechMarks(JobMessage):
+    """Marks of a segment, in order; they come before or with the audio they tell of."""
+
+    type: Literal["speech_marks"] = "speech_marks"
+    segment: int
+    marks: list[Mark]
+
+
+class SegmentSpoken(JobMessage):
+    """All audio of the segment has been sent; it lasts `duration_ms`."""
+
+    type: Literal["segment_spoken"] = "segment_spoken"
+    segment: int
+    duration_ms: float
+
+
+class Heartbeat(JobMessage):
+    """The job lives, though it had nothing to say for a while."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+
+
+class Done(JobMessage):
+    """The job is complete. The last message of a job that went well."""
+
+    type: Literal["done"] = "done"
+
+
+class Failed(JobMessage):
+    """The job is lost; `reason` is for people. The last message of a job that went wrong."""
+
+    type: Literal["failed"] = "failed"
+    reason: str
+    retry: Retry = Retry.NOW
+
+
+class Interrupt(Message):
+    """Whoever holds interruptible work of that turn or an older one cancels it."""
+
+    type: Literal["interrupt"] = "interrupt"
+    turn: int
+
+
+class Cancel(Message):
+    """One job is not wanted any more."""
+
+    type: Literal["cancel"] = "cancel"
+    stage: Stage
+    turn: int
+    attempt: int
+
+
+class Mute(Message):
+    """From here on the transcriber hears silence (`muted`), or the caller again."""
+
+    type: Literal["mute"] = "mute"
+    muted: bool
+
+
+class End(Message):
+    """The conversation is over: every job of it ends."""
+
+    type: Literal["end"] = "end"
+    reason: str = ""
+
+
+class KeepAlive(Message):
+    """The gateway still holds this conversation. A job that hears none for long gives up."""
+
+    type: Literal["keep_alive"] = "keep_alive"
+
+
+AnyMessage = Annotated[
+    JobRequest | JobAccepted | JobRefused | WorkerStatus
+    | SpeechStarted | SpeechProgress | SpeechEnded | Transcription | EndOfTurn
+    | ReplyText | Speak | SpeakEnd | SpeechMarks | SegmentSpoken
+    | Heartbeat | Done | Failed
+    | Interrupt | Cancel | Mute | End | KeepAlive,
+    Field(discriminator="type"),
+]  # fmt: skip
+
+_any_message: TypeAdapter[AnyMessage] = TypeAdapter(AnyMessage)
+
+
+def encode(message: Message) -> bytes:
+    """The message as msgpack."""
+    fields = message.model_dump()
+    fields["v"] = VERSION
+    return bytes(msgpack.packb(fields))
+
+
+def decode(data: bytes) -> AnyMessage:
+    """The message in `data`; raises BadMessage with a reason."""
+    try:
+        fields = msgpack.unpackb(data)
+    except Exception as error:
+        raise BadMessage(f"not msgpack: {error}") from error
+    if not isinstance(fields, dict):
+        raise BadMessage("not a map")
+    if fields.pop("v", None) != VERSION:
+        raise BadMessage(f"not of version {VERSION}")
+    try:
+        return _any_message.validate_python(fields)
+    except ValidationError as error:
+        raise BadMessage(_first_line(error)) from error
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+class Spec(BaseModel):
+    """What a stage needs to know of a job: which provider, with which settings."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    stage: ClassVar[Stage]
+
+    provider: str
+    settings: dict[str, Any] = {}
+    language: str = "en-US"
+
+
+class HearingSpec(Spec):
+    """One conversation's hearing. The audio comes as PCM16 mono at `sample_rate` Hz."""
+
+    stage = Stage.STT
+    sample_rate: int
+    endpointing_ms: int = Field(gt=0)
+
+
+class ChatMessage(BaseModel):
+    """One entry of the history, as language models take it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ReplySpec(Spec):
+    """One turn's reply to this history; the last message is the caller's."""
+
+    stage = Stage.AGENT
+    history: list[ChatMessage]
+    is_interrupt: bool = False
+
+
+class SpeechSpec(Spec):
+    """One turn's speech, wanted as PCM16 mono at `sample_rate` Hz."""
+
+    stage = Stage.TTS
+    sample_rate: int

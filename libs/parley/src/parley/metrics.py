@@ -1,0 +1,24 @@
+"""Prometheus metrics that two services share. Base units; never a conversation's id."""
+
+from prometheus_client import Counter, Gauge
+
+MESSAGES_DROPPED = Counter(
+    "parley_messages_dropped_total",
+    "Messages from NATS that were dropped, by reason: undecodable, unexpected, fenced, overflow.",
+    ["reason"],
+)
+SEQ_GAPS = Counter(
+    "parley_seq_gaps_total", "Messages of a job that never arrived, seen by their seq.", ["stage"]
+)
+MEDIA_DISCARDED = Counter(
+    "parley_media_discarded_total", "Audio frames not sent because NATS was away."
+)
+BUS_CONNECTED = Gauge("parley_bus_connected", "1 while the process is connected to NATS.")
+BUS_ERRORS = Counter("parley_bus_errors_total", "Errors that the NATS client reported.", ["error"])
+JOBS = Counter(
+    "parley_worker_jobs_total",
+    "Jobs by outcome: done, failed, cancelled, abandoned, refused.",
+    ["stage", "outcome"],
+)
+JOBS_RUNNING = Gauge("parley_worker_jobs_running", "Jobs that the worker runs now.", ["stage"])
+CAPACITY = Gauge("parley_worker_capacity", "Jobs that the worker can run at once.", ["stage"])

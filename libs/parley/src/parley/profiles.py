@@ -1,0 +1,171 @@
+"""Agent profiles: who answers a call, with which providers and manners. Read from agents.yaml."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+DEFAULT_PROMPT = (
+    "You are a friendly voice assistant. Answer in one or two short spoken sentences. "
+    "Do not use lists or markdown."
+)
+
+
+class ProfileError(ValueError):
+    """agents.yaml cannot be used. The text names the file, the line and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_alias=True
+    )
+
+
+class Interruption(_Section):
+    """What stops the bot. Keys in the file are camelCase: `minSpeechMs`."""
+
+    enabled: bool = True
+    """Whether the caller can interrupt by speaking. An explicit interrupt always works."""
+
+    min_speech_ms: int = Field(default=200, ge=0, le=5000)
+    """So much voice (ms) while the bot speaks interrupts it."""
+
+    min_speech_ms_thinking: int = Field(default=300, ge=0, le=5000)
+    """So much voice (ms) before the bot's first sound means that the caller goes on."""
+
+    min_words: int = Field(default=0, ge=0, le=20)
+    """Besides, so many words must have been recognised. 0: voice alone is enough."""
+
+
+class Profile(_Section):
+    """One agent. Keys in the file are camelCase: `transcriberProvider`."""
+
+    transcriber_provider: str = "moonshine"
+    """Who hears: the name of an installed transcriber."""
+
+    llm_provider: str = "llama"
+    """Who writes the reply: the name of an installed agent."""
+
+    voice_provider: str = "hibari"
+    """Who speaks: the name of an installed synthesizer."""
+
+    transcriber: dict[str, Any] = {}
+    """Settings of the transcriber: see docs/providers.md."""
+
+    llm: dict[str, Any] = {}
+    """Settings of the language model."""
+
+    voice: dict[str, Any] = {}
+    """Settings of the synthesizer, among them the voice's name."""
+
+    prompt: str = DEFAULT_PROMPT
+    """What the language model is told about itself."""
+
+    greeting: str = ""
+    """What the bot says first. Empty: it waits for the caller."""
+
+    language: str = Field(default="en-US", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")
+    """The call's language, as BCP 47."""
+
+    delivery: Literal["sentence", "full"] = "sentence"
+    """`sentence`: speak while the model still writes. `full`: buffer the whole reply first."""
+
+    echo: Literal["client", "mute"] = "client"
+    """`client`: the caller's side cancels echo. `mute`: the bot hears nothing while it speaks."""
+
+    endpointing_ms: int = Field(default=600, ge=100, le=5000)
+    """So much silence (ms) ends the caller's turn."""
+
+    interruption: Interruption = Interruption()
+    """What stops the bot."""
+
+
+class Profiles(_Section):
+    """The whole file: agents by name."""
+
+    agents: dict[str, Profile] = Field(min_length=1)
+
+    def get(self, name: str) -> Profile | None:
+        """The profile of that name."""
+        return self.agents.get(name)
+
+
+def load(path: Path | None) -> Profiles:
+    """The profiles in the file; without a path, one named `default` with the defaults.
+
+    Raises ProfileError.
+    """
+    if path is None:
+        return Profiles(agents={"default": Profile()})
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ProfileError(f"cannot read {path}: {error.strerror}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str = "agents.yaml") -> Profiles:
+    """The profiles in `text`; `name` is the file's, for messages. Raises ProfileError."""
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ProfileError(f"{name}, line {line}: not YAML: {error.problem}") from None
+    if not isinstance(data, dict):
+        raise ProfileError(f"{name}, line 1: must begin with 'agents:'")
+    try:
+        return Profiles.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(dict(one), tree, name) for one in error.errors(include_url=False)]
+        raise ProfileError("\n".join(problems)) from None
+
+
+def _explain(error: Mapping[str, Any], tree: yaml.Node | None, name: str) -> str:
+    path = [str(part) for part in error["loc"]]
+    line, reached = _find(tree, path)
+    what = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        allowed = _allowed_keys(path[:-1])
+        close = difflib.get_close_matches(path[-1], allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"{name}, line {line}: unknown key {what!r}{hint} Allowed: {', '.join(allowed)}"
+    got = f", not {error['input']!r}" if reached and _is_plain(error.get("input")) else ""
+    return f"{name}, line {line}: {what}: {_lower(error['msg'])}{got}"
+
+
+def _find(node: yaml.Node | None, path: list[str]) -> tuple[int, bool]:
+    """The line of the deepest part of `path` that is in the file, and whether all of it is."""
+    line = 1
+    for part in path:
+        entries = node.value if isinstance(node, yaml.MappingNode) else []
+        for key, value in entries:
+            if key.value == part:
+                line, node = key.start_mark.line + 1, value
+                break
+        else:
+            return line, False
+    return line, True
+
+
+def _allowed_keys(path: list[str]) -> list[str]:
+    match len(path):
+        case 0:
+            model: type[BaseModel] = Profiles
+        case 2:
+            model = Profile
+        case _:
+            model = Interruption
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool) and len(str(value)) < 60
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

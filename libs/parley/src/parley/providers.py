@@ -1,0 +1,289 @@
+"""What a transcriber, an agent and a synthesizer are.
+
+A provider is a small class with one real method, its settings and its capabilities. One
+instance serves every job with the same settings; a transcriber is made anew for each call.
+Providers are found by entry points, so anyone can add one without touching this repository:
+
+    [project.entry-points."parley.synthesizers"]
+    myvoice = "my_package:MySynthesizer"
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from parley.audio import HEARING_RATE
+from parley.marks import Mark, message_up_to
+from parley.messages import ChatMessage, Retry
+from parley.subjects import Stage
+
+ENTRY_POINTS = {
+    Stage.STT: "parley.transcribers",
+    Stage.AGENT: "parley.agents",
+    Stage.TTS: "parley.synthesizers",
+}
+
+
+class ProviderError(Exception):
+    """A provider could not do its work. The text is for people and holds no secret."""
+
+    def __init__(self, reason: str, retry: Retry = Retry.NOW) -> None:
+        super().__init__(reason)
+        self.retry = retry
+
+
+class ProviderSettings(BaseModel):
+    """Settings of a provider, as the agent profile gives them. Unknown ones are an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Provider(ABC):
+    """What all three kinds have in common."""
+
+    Settings: ClassVar[type[ProviderSettings]] = ProviderSettings
+
+    @classmethod
+    async def warm_up(cls) -> None:
+        """Load what is needed for the first job to be as quick as the second.
+
+        A worker calls it once, before it offers capacity. Must not block the event loop.
+        """
+
+    @classmethod
+    async def shut_down(cls) -> None:
+        """Let go of what `warm_up` took."""
+
+
+# --- Transcribers ------------------------------------------------------------------------
+
+
+class Cue(Enum):
+    """What the worker tells a transcriber between two chunks of audio, from voice activity."""
+
+    SPEECH_STARTED = "speech_started"
+    """Speech has begun, within the last `cue_lag_ms` of audio."""
+    PAUSE = "pause"
+    """Speech has just stopped and may be over: a good moment for a partial transcription."""
+    FINALIZE = "finalize"
+    """Speech is over: make the audio so far a final transcription now."""
+
+
+CUE_LAG_MS = 300
+"""SPEECH_STARTED comes at most this much audio after the true onset."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A transcriber's result: partial (replaced by the next) or final (stays)."""
+
+    message: str
+    is_final: bool
+    confidence: float = 1.0
+    took_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class TurnEnded:
+    """A transcriber that detects the end of turn itself says so with this."""
+
+
+Emit = Callable[[Heard | TurnEnded], None]
+
+
+@dataclass(frozen=True)
+class TranscriberCapabilities:
+    """What the worker need not do for this transcriber."""
+
+    detects_end_of_turn: bool = False
+    gives_partials: bool = True
+
+
+class Transcriber(Provider):
+    """Hears one conversation. The one real method is `transcribe`."""
+
+    capabilities: ClassVar[TranscriberCapabilities] = TranscriberCapabilities()
+
+    def __init__(self, settings: ProviderSettings, language: str) -> None:
+        self.settings = settings
+        self.language = language
+        self._muted = False
+
+    @abstractmethod
+    async def transcribe(self, audio: AsyncIterator[bytes | Cue], emit: Emit) -> None:
+        """Hear `audio` to its end and `emit` what was said.
+
+        `audio` yields PCM16 mono at 16 kHz in chunks of any size, in real time, and cues
+        between them. After FINALIZE a final `Heard` must follow, an empty one where nothing
+        was said. Returns when `audio` ends; raises ProviderError where hearing is lost.
+        """
+
+    def send_audio(self, chunk: bytes) -> bytes:
+        """The chunk as the transcriber gets it: silence of the same length while muted."""
+        return self.create_silent_chunk(len(chunk)) if self._muted else chunk
+
+    def mute(self) -> None:
+        """Hear silence from here on."""
+        self._muted = True
+
+    def unmute(self) -> None:
+        """Hear the caller again."""
+        self._muted = False
+
+    @staticmethod
+    def create_silent_chunk(size: int) -> bytes:
+        """`size` bytes of silent PCM16."""
+        return bytes(size)
+
+
+# --- Agents ------------------------------------------------------------------------------
+
+
+class Agent(Provider):
+    """Writes replies. The one real method is `generate_response`."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def generate_response(
+        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+    ) -> AsyncGenerator[str, None]:
+        """Yield the reply to `history` piece by piece, as soon as each is there.
+
+        `history` ends with the caller's message. `is_interrupt`: it cut off the last reply.
+        Closing the generator must stop the work behind it at once. Raises ProviderError.
+        """
+
+
+# --- Synthesizers ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """A chunk of speech: PCM16 mono at the result's sample rate."""
+
+    chunk: bytes
+    is_last_chunk: bool = False
+
+
+@dataclass
+class SynthesisResult:
+    """Speech in the making.
+
+    `chunk_generator` yields it; `marks` fills up with it, each mark before the audio that
+    it tells of. `duration_ms` is set when all of it is there.
+    """
+
+    message: str
+    sample_rate: int
+    chunk_generator: AsyncGenerator[ChunkResult, None]
+    marks: list[Mark] = field(default_factory=list)
+    duration_ms: float | None = None
+
+    def get_message_up_to(self, seconds: float) -> str:
+        """The part of the message spoken in the first `seconds` of the audio."""
+        return message_up_to(self.message, self.marks, seconds * 1000, self.duration_ms)
+
+
+@dataclass(frozen=True)
+class SynthesizerCapabilities:
+    """What a synthesizer's speech comes with."""
+
+    gives_word_times: bool = False
+
+
+class Synthesizer(Provider):
+    """Speaks. The one real method is `create_speech`."""
+
+    capabilities: ClassVar[SynthesizerCapabilities] = SynthesizerCapabilities()
+
+    def __init__(self, settings: ProviderSettings, language: str) -> None:
+        self.settings = settings
+        self.language = language
+
+    @abstractmethod
+    async def create_speech(self, message: str) -> SynthesisResult:
+        """Begin to speak `message`, a sentence or a clause. Raises ProviderError.
+
+        Closing the result's generator must stop the work behind it.
+        """
+
+
+# --- Finding them ------------------------------------------------------------------------
+
+
+class UnknownProvider(ProviderError):
+    """No provider of that name is installed for the stage."""
+
+
+def names(stage: Stage) -> list[str]:
+    """The providers installed for a stage."""
+    return sorted(_entry_points(stage))
+
+
+def load(stage: Stage, name: str) -> type[Provider]:
+    """The class of a provider; imports it only now. Raises UnknownProvider."""
+    found = _entry_points(stage).get(name)
+    if found is None:
+        known = ", ".join(names(stage)) or "none"
+        raise UnknownProvider(
+            f"no {stage} provider {name!r} is installed here; installed: {known}", Retry.NOW
+        )
+    try:
+        provider = found.load()
+    except ImportError as error:
+        raise UnknownProvider(
+            f"the {stage} provider {name!r} needs a package that is not installed: {error.name}",
+            Retry.NOW,
+        ) from error
+    if not (isinstance(provider, type) and issubclass(provider, Provider)):
+        raise UnknownProvider(f"{found.value} is not a parley Provider", Retry.NEVER)
+    return provider
+
+
+def settings_for(provider: type[Provider], settings: dict[str, Any]) -> ProviderSettings:
+    """The provider's settings, validated. Raises ProviderError that names the bad one."""
+    try:
+        return provider.Settings.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        allowed = ", ".join(provider.Settings.model_fields) or "none"
+        raise ProviderError(
+            f"{provider.__name__}: setting {where}: {first['msg']}; settings: {allowed}",
+            Retry.NEVER,
+        ) from error
+
+
+def _entry_points(stage: Stage) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS[stage])}
+
+
+__all__ = [
+    "CUE_LAG_MS",
+    "HEARING_RATE",
+    "Agent",
+    "ChunkResult",
+    "Cue",
+    "Emit",
+    "Heard",
+    "Provider",
+    "ProviderError",
+    "ProviderSettings",
+    "SynthesisResult",
+    "Synthesizer",
+    "SynthesizerCapabilities",
+    "Transcriber",
+    "TranscriberCapabilities",
+    "TurnEnded",
+    "UnknownProvider",
+    "load",
+    "names",
+    "settings_for",
+]

