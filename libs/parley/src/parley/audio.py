@@ -32,7 +32,7 @@ def to_float(pcm: bytes) -> NDArray[np.float32]:
 
 def from_float(samples: NDArray[np.floating[Any]]) -> bytes:
     """Float samples as PCM16 bytes; what is out of [-1, 1) is clipped."""
-    return (np.clip(samples, -1.0, 32767 / 32768) * 32768).astype("<i2").tobytes()
+    return bytes((np.clip(samples, -1.0, 32767 / 32768) * 32768).astype("<i2").tobytes())
 
 
 class Resampler:
@@ -63,7 +63,8 @@ def _linear_to_mulaw_table() -> NDArray[np.uint8]:
     exponent = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     mantissa = (magnitude >> (exponent + 3)) & 0x0F
     sign = np.where(pcm < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    table: NDArray[np.uint8] = (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return table
 
 
 _MULAW_TO_LINEAR = _mulaw_to_linear_table()
@@ -72,10 +73,10 @@ _LINEAR_TO_MULAW = _linear_to_mulaw_table()
 
 def mulaw_decode(data: bytes) -> bytes:
     """ITU-T G.711 mu-law bytes as PCM16."""
-    return _MULAW_TO_LINEAR[np.frombuffer(data, np.uint8)].astype("<i2").tobytes()
+    return bytes(_MULAW_TO_LINEAR[np.frombuffer(data, np.uint8)].astype("<i2").tobytes())
 
 
 def mulaw_encode(pcm: bytes) -> bytes:
     """PCM16 as ITU-T G.711 mu-law bytes."""
     index = np.frombuffer(pcm, "<i2").astype(np.int32) + 32768
-    return _LINEAR_TO_MULAW[index].tobytes()
+    return bytes(_LINEAR_TO_MULAW[index].tobytes())

@@ -24,6 +24,7 @@ from parley.messages import AnyMessage, BadMessage, Message, decode, encode
 log = logs.get(__name__)
 
 PING_SECONDS = 2
+RECONNECT_SECONDS = 0.1
 PENDING_BYTES = 512 * 1024
 """What may wait for a lost server: control messages of a few seconds, never media."""
 CONNECT_SECONDS = 30.0
@@ -78,7 +79,7 @@ class Bus:
             name=self._name,
             allow_reconnect=True,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.1,
+            reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # it only sleeps on it
             connect_timeout=2,
             ping_interval=PING_SECONDS,
             max_outstanding_pings=2,

@@ -60,7 +60,7 @@ async def serve(app: Any, host: str, port: int, **options: Any) -> AsyncIterator
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[socket]))
         try:
-            while not server.started and not serving.done():
+            while not (server.started or serving.done()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             yield int(socket.getsockname()[1])
         finally:
