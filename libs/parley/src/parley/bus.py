@@ -47,6 +47,7 @@ class Bus:
         self._name = name
         self._nats = Client()
         self._errors = _RateLimitedErrors()
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         """Connect; waits up to 30 s for the server, then raises BusUnreachable."""
@@ -69,6 +70,7 @@ class Bus:
     ) -> None:
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
             await asyncio.wait_for(self._nats.flush(timeout=1), 2)
+        self._closing = True
         await self._nats.close()
         metrics.BUS_CONNECTED.set(0)
 
@@ -85,14 +87,15 @@ class Bus:
             max_outstanding_pings=2,
             pending_size=PENDING_BYTES,
             user_credentials=str(credentials) if credentials else None,
-            error_cb=self._errors,
+            error_cb=self._errors.report,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
         )
 
     async def _on_disconnect(self) -> None:
         metrics.BUS_CONNECTED.set(0)
-        log.warning("nats disconnected")
+        if not self._closing:
+            log.warning("nats disconnected")
 
     async def _on_reconnect(self) -> None:
         metrics.BUS_CONNECTED.set(1)
@@ -186,7 +189,7 @@ class _RateLimitedErrors:
     def __init__(self) -> None:
         self._limits: dict[str, _RateLimit] = {}
 
-    async def __call__(self, error: Exception) -> None:
+    async def report(self, error: Exception) -> None:
         kind = type(error).__name__
         metrics.BUS_ERRORS.labels(kind).inc()
         if self._limits.setdefault(kind, _RateLimit(1.0)).admits():

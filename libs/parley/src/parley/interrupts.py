@@ -32,20 +32,16 @@ class Fence:
     """Remembers how far interrupts have come, and says what may still pass."""
 
     def __init__(self) -> None:
-        self._interrupted_turn = -1
+        self.turn = -1
+        """The last turn behind the fence."""
 
-    def interrupt(self, turn: int) -> bool:
-        """Move the fence past `turn`. False where it was there already."""
-        if turn <= self._interrupted_turn:
-            return False
-        self._interrupted_turn = turn
-        return True
+    def move(self, turn: int) -> None:
+        """Interrupt `turn` and all before it. A fence never moves back."""
+        self.turn = max(self.turn, turn)
 
     def passes(self, event: InterruptibleEvent[Payload]) -> bool:
         """Whether the event may go on; one that may not is marked interrupted."""
-        if event.turn > self._interrupted_turn:
-            return True
-        if not event.is_interruptible:
+        if event.turn > self.turn or not event.is_interruptible:
             return True
         event.interrupt()
         return False

@@ -11,6 +11,7 @@ from nats.aio.subscription import Subscription
 from parley import metrics, subjects
 from parley.bus import Bus, decode_or_drop, unsubscribe
 from parley.frames import AudioFrame, BadFrame, decode_frame, encode_frame, is_frame
+from parley.interrupts import Fence, InterruptibleEvent
 from parley.messages import (
     AnyMessage,
     Cancel,
@@ -19,6 +20,7 @@ from parley.messages import (
     Interrupt,
     JobMessage,
     JobRequest,
+    KeepAlive,
     Mute,
 )
 from parley.sequence import Sequence
@@ -43,6 +45,12 @@ class Job:
         self.cancelled_as: str | None = None
         self._bus = bus
         self._inbox: asyncio.Queue[Item] = asyncio.Queue(INBOX_ITEMS)
+        # Hearing goes on through every interrupt; what belongs to one turn does not.
+        interruptible = request.stage is not Stage.STT
+        self._event = InterruptibleEvent(
+            request, request.turn, request.attempt, is_interruptible=interruptible
+        )
+        self._fence = Fence()
         self._arrivals = Sequence(request.stage)
         self._out = subjects.output_of(request.stage, request.conversation_id)
         self._seq = 0
@@ -107,6 +115,11 @@ class Job:
         elif now - self._last_sent > HEARTBEAT_SECONDS and self._bus.connected:
             await self.send(Heartbeat)
 
+    def _move_fence(self, turn: int) -> None:
+        self._fence.move(turn)
+        if not self._fence.passes(self._event):
+            self._cancel("cancelled")
+
     def _cancel(self, outcome: str) -> None:
         if self.cancelled_as is None:
             self.cancelled_as = outcome
@@ -117,8 +130,10 @@ class Job:
         message = decode_or_drop(msg.data, msg.subject)
         request = self.request
         match message:
-            case Interrupt() if request.stage is not Stage.STT and request.turn <= message.turn:
-                self._cancel("cancelled")
+            case Interrupt():
+                self._move_fence(message.turn)
+            case KeepAlive():
+                self._move_fence(message.fence)
             case Cancel() if message.stage is request.stage and (
                 (request.turn, request.attempt) <= (message.turn, message.attempt)
             ):

@@ -38,7 +38,8 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "nats", "uvicorn.access", "openai"):
+    # uvicorn would write each call's URL, and with it the caller's token.
+    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "nats", "uvicorn", "openai"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -211,9 +211,13 @@ class End(Message):
 
 
 class KeepAlive(Message):
-    """The gateway still holds this conversation. A job that hears none for long gives up."""
+    """The gateway still holds this conversation. A job that hears none for long gives up.
+
+    `fence` repeats how far interrupts have come, for whoever missed the broadcast.
+    """
 
     type: Literal["keep_alive"] = "keep_alive"
+    fence: int = -1
 
 
 AnyMessage = Annotated[

@@ -1,0 +1,52 @@
+"""What the gateway measures. Base units; never a conversation's id."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_PACE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+
+CONVERSATIONS = Gauge("parley_conversations_active", "Conversations that the gateway holds.")
+CONVERSATIONS_ENDED = Counter(
+    "parley_conversations_total", "Conversations by how they ended.", ["reason"]
+)
+REFUSALS = Counter("parley_refusals_total", "Calls refused, by error code.", ["code"])
+TURNS = Counter(
+    "parley_turns_total", "Turns by outcome: spoken, interrupted, failed, silent.", ["outcome"]
+)
+STAGES = Histogram(
+    "parley_turn_stage_seconds",
+    "A turn's stages on the gateway's clock, each from the end of the caller's speech.",
+    ["stage"],
+    buckets=_STAGE_BUCKETS,
+)
+VOICE_TO_VOICE = Histogram(
+    "parley_turn_voice_to_voice_seconds",
+    "From the end of the caller's speech to the first audio delivered.",
+    buckets=_STAGE_BUCKETS,
+)
+INTERRUPT = Histogram(
+    "parley_interrupt_seconds",
+    "From the onset of the caller's speech to the last audio delivered.",
+    buckets=_STAGE_BUCKETS,
+)
+PLAYOUT_LATENESS = Histogram(
+    "parley_playout_lateness_seconds",
+    "How late the playout's ticks come.",
+    buckets=_PACE_BUCKETS,
+)
+UNDERRUNS = Counter(
+    "parley_playout_underruns_total",
+    "Times that the caller's ear ran dry, within a segment or between two.",
+    ["where"],
+)
+JOBS = Counter(
+    "parley_jobs_total",
+    "Jobs by outcome: accepted, refused, no_capacity, timeout; then done, failed, lost.",
+    ["stage", "outcome"],
+)
+CLAIM = Histogram(
+    "parley_job_claim_seconds", "Time to find a worker.", ["stage"], buckets=_PACE_BUCKETS
+)
+CLIENT_ERRORS = Counter("parley_client_errors_total", "What clients did wrong, by code.", ["code"])
+WORKERS = Gauge("parley_workers", "Workers that the gateway sees.", ["stage"])
+WORKERS_CAPACITY = Gauge("parley_workers_capacity", "Jobs that those can run at once.", ["stage"])
