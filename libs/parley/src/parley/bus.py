@@ -54,7 +54,7 @@ class Bus:
         try:
             await asyncio.wait_for(self._connect(), CONNECT_SECONDS)
         except (OSError, nats.errors.Error, TimeoutError) as error:
-            await self._nats.close()
+            await self._close()
             reason = str(error) or f"no answer in {CONNECT_SECONDS:.0f} s"
             raise BusUnreachable(
                 f"cannot reach NATS at {self._config.nats_url}: {reason}"
@@ -70,8 +70,13 @@ class Bus:
     ) -> None:
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
             await asyncio.wait_for(self._nats.flush(timeout=1), 2)
+        await self._close()
+
+    async def _close(self) -> None:
         self._closing = True
-        await self._nats.close()
+        # A lost connection cannot be closed well, and closes all the same.
+        with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
+            await self._nats.close()
         metrics.BUS_CONNECTED.set(0)
 
     async def _connect(self) -> None:

@@ -1,0 +1,53 @@
+"""The bus when NATS goes away."""
+
+import asyncio
+
+import pytest
+from parley import bus as bus_module
+from parley.bus import Bus, BusUnreachable, RequestTimeout
+from parley.config import ServiceConfig
+from parley.messages import Interrupt
+from support.nats import NatsServer, free_port
+
+
+async def test_audio_is_not_kept_while_nats_is_away(nats_server: NatsServer) -> None:
+    got: list[bytes] = []
+
+    async def collect(msg: object) -> None:
+        got.append(msg.data)  # type: ignore[attr-defined]
+
+    async with Bus(ServiceConfig(nats_url=nats_server.url), "test") as bus:
+        await bus.subscribe("parley.v1.test", collect)
+        assert await bus.publish_media("parley.v1.test", b"before")
+        await bus.flush()
+        nats_server.stop()
+        await until(lambda: not bus.connected)
+        assert not await bus.publish_media("parley.v1.test", b"stale")
+        nats_server.start()
+        await until(lambda: bus.connected)
+        assert await bus.publish_media("parley.v1.test", b"after")
+        await bus.flush()
+        await until(lambda: len(got) >= 2)
+    assert got == [b"before", b"after"]
+
+
+async def test_a_request_into_the_void_fails(nats_server: NatsServer) -> None:
+    async with Bus(ServiceConfig(nats_url=nats_server.url), "test") as bus:
+        nats_server.stop()
+        await until(lambda: not bus.connected)
+        with pytest.raises(RequestTimeout):
+            await bus.request("parley.v1.test", Interrupt(turn=1), 0.1)
+
+
+async def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_module, "CONNECT_SECONDS", 0.3)
+    url = f"nats://127.0.0.1:{free_port()}"
+    with pytest.raises(BusUnreachable, match=url):
+        async with Bus(ServiceConfig(nats_url=url), "test"):
+            pass
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
