@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+
 from parley.bus import Bus
 from parley.config import ServiceConfig
 from support.nats import NatsServer

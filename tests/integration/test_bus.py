@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from parley import bus as bus_module
 from parley.bus import Bus, BusUnreachable, RequestTimeout
 from parley.config import ServiceConfig

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+
 from parley import job as worker_job
 from parley import subjects
 from parley.bus import Bus, NoResponders

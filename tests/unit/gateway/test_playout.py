@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from parley.audio import bytes_for
 from parley_gateway.playout import FRAME_MS, LEAD_MS, Playout
 

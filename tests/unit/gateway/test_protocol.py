@@ -1,6 +1,7 @@
 """Bad input gets a clear answer."""
 
 import pytest
+
 from parley_gateway.outbox import Outbox
 from parley_gateway.protocol import (
     ProtocolError,

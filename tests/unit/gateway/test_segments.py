@@ -1,6 +1,7 @@
 """Cutting a reply into what is spoken in one piece."""
 
 import pytest
+
 from parley_gateway.segments import MAX_CHARACTERS, Segmenter, speakable
 
 

@@ -1,6 +1,7 @@
 """Whose turn it is, and what interrupts."""
 
 import pytest
+
 from parley.profiles import Interruption
 from parley_gateway.turns import Answer, Interrupt, State, TurnTaking
 

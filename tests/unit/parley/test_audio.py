@@ -1,6 +1,7 @@
 """PCM arithmetic, mu-law, resampling."""
 
 import numpy as np
+
 from parley import audio
 
 

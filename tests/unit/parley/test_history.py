@@ -1,6 +1,7 @@
 """Marks, the transcript, and fences."""
 
 import pytest
+
 from parley.interrupts import Fence, InterruptibleEvent
 from parley.marks import Mark, message_up_to, share_marks
 from parley.sequence import Sequence

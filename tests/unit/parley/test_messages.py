@@ -2,6 +2,7 @@
 
 import msgpack
 import pytest
+
 from parley import messages, subjects
 from parley.frames import AudioFrame, BadFrame, decode_frame, encode_frame, is_frame
 from parley.marks import Mark

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from parley import profiles
 from parley.profiles import ProfileError
 

@@ -8,9 +8,9 @@ from typing import Any
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+
 from parley import health, logs
 from parley.profiles import Profile, Profiles
-
 from parley_gateway import metrics, protocol
 from parley_gateway.conversation import Engine
 from parley_gateway.protocol import AudioFormat, ProtocolError

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from parley.config import ServiceConfig
 from pydantic import Field, SecretStr
+
+from parley.config import ServiceConfig
 
 
 class GatewayConfig(ServiceConfig):

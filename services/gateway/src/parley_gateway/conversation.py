@@ -25,7 +25,6 @@ from parley.messages import (
 from parley.profiles import Profile
 from parley.subjects import Stage
 from parley.transcript import Transcript
-
 from parley_gateway import metrics, turns
 from parley_gateway.client import Client
 from parley_gateway.hearing import Hearing

@@ -7,7 +7,6 @@ from parley import logs
 from parley.audio import bytes_for, duration_ms
 from parley.messages import HearingSpec, JobMessage, Retry
 from parley.profiles import Profile
-
 from parley_gateway.arrivals import Arrivals
 from parley_gateway.jobs import Job, JobChannel, JobLost, NoCapacity
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
 from parley import logs, subjects
 from parley import metrics as shared_metrics
 from parley.bus import (
@@ -33,7 +34,6 @@ from parley.messages import (
 )
 from parley.sequence import Sequence
 from parley.subjects import Stage
-
 from parley_gateway import metrics
 
 log = logs.get(__name__)

@@ -4,7 +4,6 @@ import asyncio
 
 from parley import health, logs, profiles, service
 from parley.bus import Bus
-
 from parley_gateway.app import Gateway, build
 from parley_gateway.config import GatewayConfig
 from parley_gateway.conversation import Engine

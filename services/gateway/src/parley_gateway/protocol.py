@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from parley.audio import SAMPLE_RATES, duration_ms, mulaw_decode, mulaw_encode
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from parley.audio import SAMPLE_RATES, duration_ms, mulaw_decode, mulaw_encode
 
 MAX_FRAME_BYTES = 65_536
 """The largest binary or text message that a client may send."""

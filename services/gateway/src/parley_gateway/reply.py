@@ -7,7 +7,6 @@ from contextlib import aclosing
 from parley.messages import ReplySpec, ReplyText
 from parley.profiles import Profile
 from parley.transcript import Transcript
-
 from parley_gateway.jobs import JobChannel
 from parley_gateway.segments import Segmenter
 from parley_gateway.timeline import Timeline

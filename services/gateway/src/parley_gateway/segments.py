@@ -10,7 +10,7 @@ MIN_FIRST_CLAUSE = 24
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|\n+")
 _CLAUSE_END = re.compile(r"[,;:—–][\"'”’)\]]*(?=\s)")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|no|jr|sr|approx|dept|est)|\b[a-z])\.$",
+    r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|no|jr|sr|approx|dept|est)|\b[a-z]|\A\s*\d{1,2})\.$",
     re.IGNORECASE,
 )
 _MARKDOWN = re.compile(r"[*_`#>|~]+|^\s*(?:[-•]|\d+[.)])\s+", re.MULTILINE)

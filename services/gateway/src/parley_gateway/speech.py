@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from parley import metrics as shared_metrics
 from parley.frames import AudioFrame
 from parley.messages import SegmentSpoken, Speak, SpeakEnd, SpeechMarks, SpeechSpec
-
 from parley_gateway import metrics
 from parley_gateway.client import Client
 from parley_gateway.jobs import Job, JobChannel, JobLost

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from parley import logs
-
 from parley_gateway import metrics
 
 log = logs.get(__name__)

@@ -5,11 +5,11 @@ import contextlib
 import json
 import secrets
 
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
 from parley import logs
 from parley.messages import Retry
 from parley.profiles import Profile
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
-
 from parley_gateway import metrics, protocol
 from parley_gateway.conversation import Conversation, Engine
 from parley_gateway.jobs import JobLost

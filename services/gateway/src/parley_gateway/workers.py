@@ -5,11 +5,11 @@ from typing import Any
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
 from parley import subjects
 from parley.bus import Bus, decode_or_drop, unsubscribe
 from parley.messages import WorkerStatus
 from parley.subjects import Stage
-
 from parley_gateway import metrics
 
 FORGET_SECONDS = 3.5

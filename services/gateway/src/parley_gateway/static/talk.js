@@ -1,0 +1,205 @@
+/**
+ * The page: joins the button, the transcript, the sound and the connection. The address may say
+ * ?agent=, ?token= and ?sample_rate=; and ?aec=0, ?ns=0, ?agc=0 turn off the browser's echo
+ * cancellation, noise suppression and gain control.
+ */
+
+import { openSound } from "./audio.js";
+import { Connection } from "./connection.js";
+import { Transcript } from "./transcript.js";
+
+const REPORT_MS = 200;
+const STATES = {
+  idle: "Press to talk",
+  connecting: "Connecting…",
+  listening: "Listening",
+  thinking: "Thinking…",
+  speaking: "Speaking",
+};
+const ERRORS = {
+  unauthorized: "This server asks for a token: add ?token=… to the address.",
+  no_capacity: "All lines are busy. Try again in a moment.",
+  draining: "The server is about to restart. Call again in a moment.",
+};
+const LOST = {
+  refused: "The server cannot be reached.",
+  lost: "The connection was lost. Press the button to call again.",
+};
+const NO_SOUND =
+  "The browser gives this page no sound: that needs https, or localhost. You can type.";
+
+const query = new URLSearchParams(location.search);
+const at = (id) => document.getElementById(id);
+const [talk, interrupt, typed, text] = ["talk", "interrupt", "typed", "text"].map(at);
+const transcript = new Transcript(at("transcript"));
+let call = null;
+
+talk.onclick = () => (call ? hangUp() : begin());
+interrupt.onclick = () => {
+  call.asked = false;
+  call.connection.send("interrupt");
+};
+typed.onsubmit = (event) => {
+  event.preventDefault();
+  const said = text.value.trim();
+  text.value = "";
+  if (said) type(said);
+};
+window.addEventListener("pagehide", () => hangUp());
+
+// --- A call's life
+
+async function begin(firstWords = null) {
+  const rate = Number(query.get("sample_rate") ?? 24000);
+  const mine = { sound: null, connection: null, timer: null, ready: false, asked: false };
+  mine.firstWords = firstWords;
+  call = mine;
+  notice("");
+  transcript.clear();
+  show("connecting");
+  await openEars(mine, rate);
+  if (call === mine) connect(mine, rate);
+  else mine.sound?.close();
+}
+
+/** Sound, if there is any to be had: a call goes on in writing without it. */
+async function openEars(mine, rate) {
+  try {
+    mine.sound = await openSound(rate);
+    if (mine.sound) await mine.sound.openMicrophone(microphone());
+    else notice(NO_SOUND);
+  } catch (error) {
+    if (call === mine) notice(`${reason(error)} You can type, and hear the answers.`);
+  }
+}
+
+function connect(mine, rate) {
+  const { sound } = mine;
+  const connection = (mine.connection = new Connection(address(rate)));
+  connection.onEvent = (event) => on(mine, event);
+  connection.onAudio = (frame) => sound?.play(frame);
+  connection.onClose = (how) => finish(mine, how);
+  if (!sound) return;
+  sound.onFrame = (frame) => mine.ready && connection.sendAudio(frame);
+  sound.onPlayed = (turn, ms) => connection.send("playback", { turn, ms: Math.round(ms) });
+  sound.onMicrophoneLost = () => notice("The microphone is gone. You can type.");
+}
+
+function hangUp() {
+  if (call?.connection) call.connection.end();
+  else if (call) finish(call, "ended");
+}
+
+function finish(mine, how) {
+  if (call !== mine) return;
+  call = null;
+  clearInterval(mine.timer);
+  mine.sound?.close();
+  show("idle");
+  if (how in LOST) notice(LOST[how]);
+}
+
+function type(said) {
+  if (!call?.ready) {
+    if (call) call.firstWords = said;
+    else begin(said);
+    return;
+  }
+  call.connection.send("text", { text: said });
+  call.asked = true;
+  transcript.typed(said);
+  show("thinking");
+}
+
+// --- What the server says
+
+function on(mine, event) {
+  switch (event.type) {
+    case "ready":
+      mine.ready = true;
+      show("listening");
+      if (mine.firstWords) type(mine.firstWords);
+      break;
+    case "speech_started":
+      if (state() === "thinking") show("listening");
+      break;
+    case "transcription":
+      transcript.heard(event.turn, event.message, event.is_final);
+      mine.asked = event.is_final;
+      if (event.is_final && state() === "listening") show("thinking");
+      break;
+    case "reply":
+      transcript.reply(event.turn, event.text);
+      mine.asked = false;
+      if (state() === "listening") show("thinking");
+      break;
+    case "speaking":
+      mine.asked = false;
+      mine.sound?.begin(event.turn);
+      watchPlayback(mine);
+      transcript.speaking(event.turn);
+      show("speaking");
+      break;
+    case "clear":
+      mine.sound?.clear();
+      break;
+    case "spoken":
+      clearInterval(mine.timer);
+      transcript.spoken(event.turn, event.text, event.cut_off);
+      show(mine.asked ? "thinking" : "listening");
+      break;
+    case "error":
+      mine.asked = false;
+      notice(ERRORS[event.code] ?? `Error: ${event.message}`);
+      break;
+  }
+}
+
+function watchPlayback(mine) {
+  clearInterval(mine.timer);
+  if (mine.sound) mine.timer = setInterval(() => mine.sound.report(), REPORT_MS);
+}
+
+// --- What the page shows
+
+function state() {
+  return document.body.dataset.state;
+}
+
+function show(name) {
+  const idle = name === "idle";
+  document.body.dataset.state = name;
+  at("state").textContent = STATES[name];
+  talk.setAttribute("aria-pressed", String(!idle));
+  talk.setAttribute("aria-label", idle ? "Talk" : "Hang up");
+  interrupt.disabled = name !== "thinking" && name !== "speaking";
+}
+
+function notice(message) {
+  at("notice").textContent = message;
+  at("notice").hidden = !message;
+}
+
+function reason(error) {
+  if (error.name === "NotAllowedError") return "The microphone was not allowed.";
+  if (error.name === "NotFoundError") return "There is no microphone.";
+  if (error.name === "NotReadableError") return "The microphone is in use by another program.";
+  return `The microphone does not work: ${error.message}.`;
+}
+
+// --- What the address asks for
+
+function microphone() {
+  const on = (name) => query.get(name) !== "0";
+  return { echoCancellation: on("aec"), noiseSuppression: on("ns"), autoGainControl: on("agc") };
+}
+
+function address(rate) {
+  const url = new URL("conversation", location.href);
+  url.protocol = location.protocol.replace("http", "ws");
+  url.search = new URLSearchParams({ sample_rate: rate });
+  for (const name of ["agent", "token"]) {
+    if (query.has(name)) url.searchParams.set(name, query.get(name));
+  }
+  return url;
+}
