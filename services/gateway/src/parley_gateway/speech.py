@@ -20,7 +20,7 @@ AHEAD_MS = 6_000.0
 """The voice works at most so far ahead of the ear, and one segment: what an interrupt wastes."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Speech:
     """Speaks one turn. `on_heard` is called as its first audio goes out."""
 

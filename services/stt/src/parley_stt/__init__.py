@@ -1,1 +1,1 @@
-"""See main."""
+"""The stt service: transcribers, voice activity and end of turn. See main."""

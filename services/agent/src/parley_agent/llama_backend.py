@@ -1,0 +1,50 @@
+"""Where the embedded agent's replies come from: a model in this process, or a server elsewhere."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from parley_agent.llama_config import CONTEXT_TOKENS, LlamaConfig
+from parley_agent.llama_server import LlamaServer
+
+REMOTE_CONTEXT_TOKENS = 8192
+"""What is taken for the context of a model elsewhere."""
+
+TAMED = {"repeat_penalty": 1.05, "repeat_last_n": 64, "dry_multiplier": 0.8}
+"""What keeps a small model from saying the same thing over and over."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A model that can be asked at `url`."""
+
+    url: str
+    model: str
+    who: str
+    key: str = "none"
+    context_tokens: int = CONTEXT_TOKENS
+    wants_examples: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    server: LlamaServer | None = None
+
+
+def open_backend(config: LlamaConfig) -> Backend:
+    """The model that the environment asks for, loaded. Blocks. Raises ProviderError."""
+    if config.llm_url is not None:
+        return Backend(
+            url=config.llm_url,
+            model=config.llm_model,
+            who=f"the model {config.llm_model!r} at {config.llm_url}",
+            key=os.environ.get("OPENAI_API_KEY", "none"),
+            context_tokens=REMOTE_CONTEXT_TOKENS,
+        )
+    server = LlamaServer(config)
+    is_smollm2 = config.gguf is None
+    return Backend(
+        url=server.url,
+        model="embedded",
+        who="the embedded language model",
+        wants_examples=is_smollm2,
+        options={"stop": ["\n"], "extra_body": TAMED} if is_smollm2 else {},
+        server=server,
+    )

@@ -1,0 +1,1 @@
+"""Agents: one provider, one file."""

@@ -1,0 +1,116 @@
+"""The embedded language model: small, on the worker's own CPU, no key and no network.
+
+PARLEY_GGUF or PARLEY_LLM_URL put a better one in its place: see LlamaConfig.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import ClassVar
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from parley.messages import ChatMessage
+from parley.profiles import DEFAULT_PROMPT
+from parley.providers import Agent, ProviderSettings
+from parley_agent.chat_stream import ChatModel, client
+from parley_agent.examples import with_examples
+from parley_agent.history import tokens, trimmed
+from parley_agent.llama_backend import Backend, open_backend
+from parley_agent.llama_config import CONTEXT_TOKENS, LlamaConfig
+
+
+class LlamaSettings(ProviderSettings):
+    """Settings of the embedded model. Keys in agents.yaml are camelCase: `maxTokens`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_alias=True)
+
+    temperature: float = Field(default=0.0, ge=0, le=2)
+    """How freely words are chosen; 0 always takes the likeliest."""
+
+    max_tokens: int = Field(default=96, gt=0, le=CONTEXT_TOKENS // 2)
+    """The longest reply, in tokens."""
+
+    examples: bool | None = None
+    """Put example turns before the history. Default: for SmolLM2 only, which needs them."""
+
+
+class LlamaAgent(Agent):
+    """Writes replies with the model in this process; one model serves all jobs."""
+
+    Settings = LlamaSettings
+    settings: LlamaSettings
+
+    _opening: ClassVar[asyncio.Task[Backend] | None] = None
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        super().__init__(settings)
+        self._model: ChatModel | None = None
+
+    @classmethod
+    async def warm_up(cls) -> None:
+        """Load the model and let it read the default prompt."""
+        backend = await cls._backend()
+        if backend.server is not None:
+            greeting = [
+                ChatMessage(role="system", content=DEFAULT_PROMPT),
+                ChatMessage(role="user", content="Hello."),
+            ]
+            prompt = with_examples(greeting) if backend.wants_examples else greeting
+            await asyncio.to_thread(backend.server.prime, prompt)
+
+    @classmethod
+    async def shut_down(cls) -> None:
+        """Unload the model."""
+        opening, cls._opening = cls._opening, None
+        if opening is None:
+            return
+        if not opening.done():
+            await asyncio.wait([opening])
+        if (
+            not opening.cancelled()
+            and opening.exception() is None
+            and (server := opening.result().server) is not None
+        ):
+            await asyncio.to_thread(server.close)
+
+    async def generate_response(
+        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+    ) -> AsyncGenerator[str, None]:
+        """Yield the reply piece by piece. Raises ProviderError."""
+        backend = await self._backend()
+        if self._model is None:
+            self._model = self._ask(backend)
+        async with aclosing(self._model.stream(self._prompt(history, backend))) as reply:
+            async for text in reply:
+                yield text
+
+    def _prompt(self, history: Sequence[ChatMessage], backend: Backend) -> list[ChatMessage]:
+        wanted = self.settings.examples
+        budget = backend.context_tokens - self.settings.max_tokens
+        if not (backend.wants_examples if wanted is None else wanted):
+            return trimmed(history, budget)
+        budget -= sum(map(tokens, with_examples([])))
+        return with_examples(trimmed(history, budget))
+
+    def _ask(self, backend: Backend) -> ChatModel:
+        return ChatModel(
+            client(backend.url, backend.key),
+            backend.model,
+            backend.who,
+            {
+                "temperature": self.settings.temperature,
+                "max_tokens": self.settings.max_tokens,
+                **backend.options,
+            },
+        )
+
+    @classmethod
+    async def _backend(cls) -> Backend:
+        """The model, loaded by whoever needs it first; a failed load is tried anew."""
+        failed = cls._opening is not None and cls._opening.done() and cls._opening.exception()
+        if cls._opening is None or failed:
+            load = asyncio.to_thread(open_backend, LlamaConfig())
+            cls._opening = asyncio.create_task(load)
+        return await asyncio.shield(cls._opening)

@@ -1,0 +1,64 @@
+"""OpenAI, and every server that speaks its chat completions protocol.
+
+The key comes from the environment alone: never from a profile, a message or a log.
+"""
+
+import os
+from collections.abc import AsyncGenerator, Sequence
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from parley.messages import ChatMessage, Retry
+from parley.providers import Agent, ProviderError, ProviderSettings
+from parley_agent.chat_stream import ChatModel, client
+
+
+class OpenAISettings(ProviderSettings):
+    """Settings of an OpenAI-compatible model. Keys in agents.yaml are camelCase: `baseUrl`."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_alias=True)
+
+    model: str = "gpt-6-luna"
+    """The model's name, as its server calls it."""
+
+    base_url: str | None = Field(default=None, pattern=r"^https?://")
+    """The server, such as `http://localhost:11434/v1`. Default: OpenAI."""
+
+    api_key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The environment variable that holds the key. A server at `base_url` may need none."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """How freely words are chosen. Default: the model's own; some models accept no other."""
+
+    max_tokens: int = Field(default=256, gt=0)
+    """The longest reply, in tokens."""
+
+
+class OpenAIAgent(Agent):
+    """Streams replies from a chat completions API."""
+
+    Settings = OpenAISettings
+    settings: OpenAISettings
+
+    def __init__(self, settings: OpenAISettings) -> None:
+        super().__init__(settings)
+        key = os.environ.get(settings.api_key_env, "")
+        if not key and settings.base_url is None:
+            raise ProviderError(f"OpenAI needs a key in {settings.api_key_env}", Retry.NEVER)
+        limit = "max_completion_tokens" if settings.base_url is None else "max_tokens"
+        options: dict[str, float] = {limit: settings.max_tokens}
+        if settings.temperature is not None:
+            options["temperature"] = settings.temperature
+        self._model = ChatModel(
+            client(settings.base_url, key or "none"),
+            settings.model,
+            f"the model {settings.model!r} at {settings.base_url or 'OpenAI'}",
+            options,
+        )
+
+    def generate_response(
+        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+    ) -> AsyncGenerator[str, None]:
+        """Yield the reply piece by piece. Raises ProviderError."""
+        return self._model.stream(history)

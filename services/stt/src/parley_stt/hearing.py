@@ -1,0 +1,130 @@
+"""The stt stage's job: one conversation's hearing, for as long as the call lasts.
+
+    frames -> windows at 16 kHz -> voice activity -> endpointing -> speech events
+                                        |                |
+                                        +-- audio, cues -+-> transcriber -> transcriptions
+
+Every arrow is a bounded queue or a plain call. A full queue makes what is before it wait,
+back to the job's inbox, which drops its oldest audio and counts that.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from parley import providers
+from parley.audio import SAMPLE_RATES
+from parley.frames import AudioFrame
+from parley.job import Job
+from parley.messages import (
+    HearingSpec,
+    JobRequest,
+    Mute,
+    Retry,
+    SpeechEnded,
+    SpeechProgress,
+    SpeechStarted,
+)
+from parley.providers import Cue, ProviderError, Transcriber
+from parley.subjects import Stage
+from parley.worker import JobRun
+from parley_stt.endpointing import WINDOW_MS, Endpointer, Event, Onset, Pause, TurnOver, Voice
+from parley_stt.reporter import Reporter
+from parley_stt.tasks import task_group
+from parley_stt.timeline import Timeline, Window
+from parley_stt.voice_activity import VoiceActivity
+
+WINDOWS = 32
+"""Windows that may wait for voice activity: 1 s."""
+TRANSCRIBER_ITEMS = 320
+"""Windows and cues that may wait for the transcriber: 10 s."""
+
+
+class HearingHandler:
+    """Opens hearings; all of a process share one voice activity model."""
+
+    def __init__(self, voice_activity: VoiceActivity) -> None:
+        self._voice_activity = voice_activity
+
+    def open(self, request: JobRequest) -> JobRun:
+        """What runs this hearing. Raises ProviderError where it cannot be run here."""
+        spec = HearingSpec.model_validate(request.spec)
+        if spec.sample_rate not in SAMPLE_RATES:
+            raise ProviderError(f"audio at {spec.sample_rate} Hz is not heard", Retry.NEVER)
+        provider = providers.load(Stage.STT, spec.provider)
+        if not issubclass(provider, Transcriber):
+            raise ProviderError(f"{spec.provider} is not a transcriber", Retry.NEVER)
+        settings = providers.settings_for(provider, spec.settings)
+        transcriber = provider(settings, spec.language)
+        return Hearing(spec, transcriber, self._voice_activity).run
+
+
+class Hearing:
+    """One conversation's hearing by one transcriber."""
+
+    def __init__(
+        self, spec: HearingSpec, transcriber: Transcriber, voice_activity: VoiceActivity
+    ) -> None:
+        self._transcriber = transcriber
+        self._voice_activity = voice_activity
+        self._timeline = Timeline(spec.sample_rate)
+        self._endpointer = Endpointer(spec.endpointing_ms)
+        self._windows: asyncio.Queue[Window] = asyncio.Queue(WINDOWS)
+        self._for_transcriber: asyncio.Queue[bytes | Cue] = asyncio.Queue(TRANSCRIBER_ITEMS)
+
+    async def run(self, job: Job) -> None:
+        """Hear until the job is cancelled. Raises ProviderError where hearing is lost."""
+        reporter = Reporter(job)
+        async with task_group() as tasks:
+            tasks.create_task(self._receive(job))
+            tasks.create_task(self._listen(reporter, tasks))
+            tasks.create_task(self._transcribe(reporter))
+            tasks.create_task(reporter.run())
+
+    async def _receive(self, job: Job) -> None:
+        while True:
+            match await job.receive():
+                case AudioFrame(position=position, pcm=pcm):
+                    for window in self._timeline.push(position, pcm):
+                        heard = self._transcriber.send_audio(window.pcm)
+                        await self._windows.put(Window(window.position_ms, heard))
+                case Mute(muted=True):
+                    self._transcriber.mute()
+                case Mute():
+                    self._transcriber.unmute()
+
+    async def _listen(self, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
+        with self._voice_activity.listener() as listener:
+            while True:
+                window = await self._windows.get()
+                more = not self._windows.empty()
+                probability = await listener.probability(window.pcm, hurry=more)
+                await self._for_transcriber.put(window.pcm)
+                reporter.position_ms = window.position_ms + WINDOW_MS
+                for event in self._endpointer.push(probability, window.position_ms):
+                    await self._act(event, reporter, tasks)
+
+    async def _act(self, event: Event, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
+        match event:
+            case Onset(position_ms=position_ms):
+                reporter.tell(SpeechStarted, position_ms=position_ms)
+                await self._for_transcriber.put(Cue.SPEECH_STARTED)
+            case Voice(speech_ms=speech_ms):
+                reporter.tell(SpeechProgress, speech_ms=speech_ms)
+            case Pause(position_ms=position_ms):
+                reporter.tell(SpeechEnded, position_ms=position_ms)
+                await self._for_transcriber.put(Cue.PAUSE)
+            case TurnOver(position_ms=position_ms):
+                if not self._transcriber.capabilities.detects_end_of_turn:
+                    reporter.end_turn(position_ms, tasks)
+                await self._for_transcriber.put(Cue.FINALIZE)
+
+    async def _transcribe(self, reporter: Reporter) -> None:
+        await self._transcriber.transcribe(self._audio(reporter), reporter.heard)
+        raise ProviderError("the transcriber stopped listening")
+
+    async def _audio(self, reporter: Reporter) -> AsyncIterator[bytes | Cue]:
+        while True:
+            item = await self._for_transcriber.get()
+            if item is Cue.FINALIZE:
+                reporter.asked_for_final()
+            yield item

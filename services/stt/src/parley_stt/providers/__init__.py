@@ -1,0 +1,1 @@
+"""Transcribers, one a file, found by their entry points."""
