@@ -32,7 +32,7 @@ format: $(VENV)/.dev  ## let ruff mend what it can
 	$(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
-	$(BIN)/python -m benchmarks.talk
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.talk
 
 lock: $(VENV)/.dev  ## resolve the pinned requirements anew
 	requirements/lock.sh

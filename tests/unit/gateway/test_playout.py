@@ -41,8 +41,8 @@ def test_a_minute_with_jittering_ticks_stays_within_the_lead_and_does_not_drift(
         if delivered < 60_000:
             assert abs(ahead - LEAD_MS) <= FRAME_MS
     assert delivered == 60_000
-    assert not playout.ended(159.9)
-    assert playout.ended(160.02)
+    assert not playout.ended_by(playout.heard_ms(159.9))
+    assert playout.ended_by(playout.heard_ms(160.02))
 
 
 def test_the_lead_is_not_heard() -> None:
@@ -85,14 +85,14 @@ def test_the_last_frame_is_filled_with_silence_that_does_not_count() -> None:
     assert len(frames) == 3
     assert frames[-1] == pcm(10) + bytes(bytes_for(10, RATE))
     assert playout.heard_ms(9.0) == 50
-    assert playout.ended(0.05)
+    assert playout.ended_by(playout.heard_ms(0.05))
 
 
 def test_a_turn_without_audio_has_ended_when_it_is_complete() -> None:
     playout = Playout(RATE)
-    assert not playout.ended(0.0)
+    assert not playout.ended_by(playout.heard_ms(0.0))
     playout.finish()
-    assert playout.ended(0.0)
+    assert playout.ended_by(playout.heard_ms(0.0))
 
 
 def test_how_far_synthesis_is_ahead() -> None:

@@ -131,6 +131,13 @@ def test_typed_text_interrupts_and_is_answered() -> None:
     assert turns.user_text("stop") == [Interrupt(1), Answer(2, "stop", is_interrupt=True)]
 
 
+def test_words_said_before_a_typed_turn_belong_to_it() -> None:
+    turns = taking()
+    turns.transcription("about tomorrow:", is_final=True)
+    assert turns.user_text("at nine") == [Answer(1, "about tomorrow: at nine", is_interrupt=False)]
+    assert turns.end_of_turn() == []
+
+
 def test_the_greeting_is_turn_zero_and_can_be_interrupted() -> None:
     turns = taking()
     turns.greeting_begins()

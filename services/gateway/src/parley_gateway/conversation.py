@@ -179,6 +179,8 @@ class Conversation:
     def _greet(self) -> None:
         if self._profile.greeting:
             self._turns.greeting_begins()
+            greeting = event("reply", text=self._profile.greeting, turn=turns.GREETING_TURN)
+            self._client.send_event(greeting)
             segments = greeting_segments(self._profile.greeting)
             self._timeline = Timeline(turns.GREETING_TURN)
             self._begin(turns.GREETING_TURN, segments)

@@ -28,14 +28,16 @@ class Outbox:
         """Add a JSON message."""
         self._put(text)
         if len(self._items) - self._frames > MAX_TEXTS:
-            self.overflowed.set()
+            self._overflow()
 
     def put_frame(self, frame: bytes) -> None:
         """Add a frame of audio."""
+        if self.overflowed.is_set():
+            return
         self._frames += 1
         self._put(frame)
         if self.audio_ms > MAX_AUDIO_MS:
-            self.overflowed.set()
+            self._overflow()
 
     def drop_audio(self) -> None:
         """Forget the audio that waits; the texts stay, in order."""
@@ -43,9 +45,14 @@ class Outbox:
         self._frames = 0
 
     def _put(self, item: str | bytes) -> None:
-        if not self.overflowed.is_set():
-            self._items.append(item)
-            self._filled.set()
+        self._items.append(item)
+        self._filled.set()
+
+    def _overflow(self) -> None:
+        """Too late for all that waits; only the reason for the end still matters."""
+        self._items.clear()
+        self._frames = 0
+        self.overflowed.set()
 
     async def get(self) -> str | bytes:
         """The next item; waits for one."""

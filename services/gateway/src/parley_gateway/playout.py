@@ -88,6 +88,6 @@ class Playout:
         """How much audio (ms) is there that the ear has not heard."""
         return self._audio_ms - self.heard_ms(now)
 
-    def ended(self, now: float) -> bool:
-        """Whether all of the turn's audio has been heard."""
-        return self._complete and not self._waiting and self.heard_ms(now) >= self._audio_ms
+    def ended_by(self, heard_ms: float) -> bool:
+        """Whether that is all of the turn's audio, and no more comes."""
+        return self._complete and not self._waiting and heard_ms >= self._audio_ms

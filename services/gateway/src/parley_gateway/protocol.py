@@ -88,6 +88,8 @@ class InterruptRequest(BaseModel):
 class TextTurn(BaseModel):
     """A typed user turn."""
 
+    model_config = ConfigDict(str_strip_whitespace=True)
+
     type: Literal["text"]
     text: str = Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)
 

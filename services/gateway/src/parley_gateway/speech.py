@@ -138,7 +138,7 @@ class Speech:
             where = "segment" if self.spoken.mid_segment else "between"
             metrics.UNDERRUNS.labels(where).inc()
         self._progressed.set()
-        if self._playout.ended(now):
+        if self._playout.ended_by(self.heard_ms(now)):
             self._ended.set()
 
 

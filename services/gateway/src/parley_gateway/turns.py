@@ -92,8 +92,11 @@ class TurnTaking:
         return [*actions, self._answer(text, bool(actions) or was is State.INTERRUPTED)]
 
     def user_text(self, text: str) -> list[Action]:
-        """The caller has typed a turn; it interrupts whatever is going on."""
+        """The caller has typed a turn; it interrupts, and what was being said belongs to it."""
         actions = self._stop()
+        text = " ".join([*self._said, text])
+        self._said.clear()
+        self._partial = ""
         return [*actions, self._answer(text, bool(actions))]
 
     def interrupt(self) -> list[Action]:

@@ -160,8 +160,8 @@ class Session:
 
     def _on_text(self, conversation: Conversation, text: str) -> bool:
         """Do what the client asks; True when it hangs up."""
-        if len(text) > protocol.MAX_FRAME_BYTES:
-            raise protocol.frame_too_large(len(text))
+        if (size := len(text.encode())) > protocol.MAX_FRAME_BYTES:
+            raise protocol.frame_too_large(size)
         match protocol.parse_client_message(text):
             case protocol.InterruptRequest():
                 conversation.interrupt()

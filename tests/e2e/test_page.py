@@ -1,0 +1,341 @@
+"""The page at `/`, in a real browser with a recording as its microphone, against a server of
+the test's own: what crosses the wire, what is heard, what is shown."""
+
+import asyncio
+import importlib.util
+import json
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+from playwright.async_api import Page, async_playwright, expect
+from scipy.signal import correlate, resample_poly
+from starlette.applications import Starlette
+from starlette.responses import FileResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+import parley_gateway
+from parley import health
+from parley.audio import from_float
+
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (set CHROMIUM to its path)"),
+]
+
+RATE = 24_000
+STATIC = Path(parley_gateway.__file__).parent / "static"
+Samples = NDArray[np.float64]
+T = TypeVar("T")
+
+PROBE = """
+(() => {
+  window.__levels = [];  // [ms, rms] of what goes to the loudspeaker
+  window.__events = [];  // [ms, message] of what the server says
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode) {
+      const tap = this.context.createAnalyser();
+      tap.fftSize = 512;
+      connect.call(this, tap);
+      const block = new Float32Array(tap.fftSize);
+      setInterval(() => {
+        tap.getFloatTimeDomainData(block);
+        const rms = Math.sqrt(block.reduce((sum, x) => sum + x * x, 0) / block.length);
+        if (rms > 0.02) window.__levels.push([performance.now(), rms]);
+      }, 5);
+    }
+    return connect.call(this, target, ...rest);
+  };
+  window.WebSocket = class extends WebSocket {
+    constructor(url) {
+      super(url);
+      this.addEventListener("message", ({data}) => {
+        if (typeof data === "string") window.__events.push([performance.now(), JSON.parse(data)]);
+      });
+    }
+  };
+})();
+"""
+
+
+class Server:
+    """Says what a gateway would say, as the test wants it, and keeps what the page sent."""
+
+    def __init__(self) -> None:
+        self.audio = bytearray()
+        self.frame_sizes: set[int] = set()
+        self.messages: list[dict[str, Any]] = []
+        self.query: dict[str, str] = {}
+        self.url = ""
+        self._connected: asyncio.Queue[WebSocket] = asyncio.Queue()
+        self._socket: WebSocket
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Server"]:
+        async def index(_: Any) -> FileResponse:
+            return FileResponse(STATIC / "index.html")
+
+        app = Starlette(
+            routes=[
+                Route("/", index),
+                Mount("/static", StaticFiles(directory=STATIC)),
+                WebSocketRoute("/conversation", self._call),
+            ]
+        )
+        async with health.serve(app, "127.0.0.1", 0, ws="websockets-sansio") as port:
+            self.url = f"http://127.0.0.1:{port}/"
+            yield self
+
+    async def _call(self, socket: WebSocket) -> None:
+        await socket.accept()
+        self.query = dict(socket.query_params)
+        await self._connected.put(socket)
+        try:
+            while True:
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                if data := message.get("bytes"):
+                    self.audio += data
+                    self.frame_sizes.add(len(data))
+                else:
+                    self.messages.append(json.loads(message["text"]))
+        except (WebSocketDisconnect, RuntimeError):
+            return
+
+    async def answer(self) -> None:
+        """Take the page's call."""
+        self._socket = await asyncio.wait_for(self._connected.get(), 15)
+        await self.say("ready", conversation_id="c", agent="default", sample_rate=RATE)
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        await self._socket.send_text(json.dumps({"type": kind, **fields}))
+
+    async def play(self, pcm: bytes) -> None:
+        """Paced as a gateway does it: frames of 20 ms, 160 ms ahead."""
+        size = RATE // 50 * 2
+        began = time.monotonic()
+        for i in range(0, len(pcm), size):
+            await asyncio.sleep(max(began + i / (RATE * 2) - 0.16 - time.monotonic(), 0))
+            await self._socket.send_bytes(pcm[i : i + size])
+
+    async def close(self) -> None:
+        await self._socket.close(1011)
+
+    async def received(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """The first message of that kind and those fields."""
+
+        def find() -> dict[str, Any] | None:
+            wanted = {"type": kind, **fields}
+            return next((one for one in self.messages if wanted.items() <= one.items()), None)
+
+        return await until(find)
+
+    def reports(self, turn: int) -> list[float]:
+        """What the page reported as played of a turn."""
+        return [
+            one["ms"] for one in self.messages if one["type"] == "playback" and one["turn"] == turn
+        ]
+
+
+async def until(find: Callable[[], T | None], seconds: float = 15) -> T:
+    """What `find` finds, once it does."""
+    async with asyncio.timeout(seconds):
+        while not (found := find()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server().running() as server:
+        yield server
+
+
+Open = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture
+async def open_page(server: Server) -> AsyncIterator[Open]:
+    """Opens the page in a browser whose microphone is a WAV file, or beeps, or refused."""
+    async with async_playwright() as playwright:
+        browsers = []
+
+        async def opener(wav: Path | None = None, refused: bool = False, query: str = "") -> Page:
+            flags = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream"]
+            flags.append("--autoplay-policy=no-user-gesture-required")
+            flags.append(
+                "--deny-permission-prompts" if refused else "--use-fake-ui-for-media-stream"
+            )
+            if wav is not None:
+                flags.append(f"--use-file-for-fake-audio-capture={wav}%noloop")
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+            browsers.append(browser)
+            page = await browser.new_page()
+            await page.add_init_script(PROBE)
+            await page.goto(f"{server.url}?{query}")
+            return page
+
+        yield opener
+        for browser in browsers:
+            await browser.close()
+
+
+async def calling(server: Server, page: Page) -> None:
+    await page.click("#talk")
+    await server.answer()
+    await expect(page.locator("#state")).to_have_text("Listening")
+
+
+def tone(seconds: float) -> bytes:
+    return from_float(0.5 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * RATE)) / RATE))
+
+
+def recording() -> Samples:
+    """Some seconds of a person speaking, at 44.1 kHz: the rate of Chromium's made-up device."""
+    spec = importlib.util.find_spec("moonshine_voice")
+    if spec is None or spec.origin is None:
+        pytest.skip("the package moonshine_voice, which holds the recording, is not installed")
+    path = Path(spec.origin).parent / "assets" / "beckett.wav"
+    speech, rate = soundfile.read(path, frames=6 * 16_000)
+    return np.asarray(resample_poly(speech, 44_100, rate), np.float64)
+
+
+def likeness(got: Samples, wanted: Samples, rate: int, floor: float = 0.01) -> float:
+    """How alike: the median, over the wanted audio's voiced seconds, of the best normalised
+    correlation. By the second, since the made-up device now and then skips or repeats 10 ms.
+    The same audio gives 1; other speech stays below 0.5."""
+    scores = []
+    energy = np.concatenate([[0.0], np.cumsum(got**2)])
+    energy = np.maximum(energy[rate:] - energy[:-rate], 0)
+    for start in range(0, len(wanted) - rate + 1, rate):
+        part = wanted[start : start + rate]
+        if np.sqrt(np.mean(part**2)) >= floor:
+            found = correlate(got, part, "valid", method="fft")
+            scores.append(np.max(found / (np.sqrt(energy * np.dot(part, part)) + 1e-3)))
+    return float(np.median(scores))
+
+
+async def test_the_microphone_arrives(server: Server, open_page: Open, tmp_path: Path) -> None:
+    speech, wav = recording(), tmp_path / "speech.wav"
+    soundfile.write(wav, np.concatenate([np.zeros(22_050), speech]), 44_100, subtype="PCM_16")
+    page = await open_page(wav, query="aec=0&ns=0&agc=0&agent=anna&token=secret")
+    await calling(server, page)
+    began, before = time.monotonic(), len(server.audio)
+    await until(lambda: len(server.audio) >= 7 * RATE * 2)
+    seconds = (len(server.audio) - before) / (RATE * 2)
+    assert seconds == pytest.approx(time.monotonic() - began, rel=0.1)
+    assert server.frame_sizes == {960}
+    assert server.query == {"sample_rate": "24000", "agent": "anna", "token": "secret"}
+    got = np.frombuffer(bytes(server.audio), np.int16) / 32_768
+    assert likeness(got, resample_poly(speech, 80, 147), RATE) >= 0.9
+
+
+async def test_the_bot_is_heard_as_it_was_sent(server: Server, open_page: Open) -> None:
+    page = await open_page()
+    await calling(server, page)
+    await server.say("speaking", turn=0)
+    await expect(page.locator("#state")).to_have_text("Speaking")
+    await server.play(tone(1.5))
+    await until(lambda: max(server.reports(0), default=0) > 1400)
+    await asyncio.sleep(0.3)
+    await server.say("spoken", turn=0, text="Hello.", cut_off=False)
+    await expect(page.locator("#transcript .bot")).to_have_text("Bot: Hello.")
+    await expect(page.locator("#state")).to_have_text("Listening")
+    levels = np.array(await page.evaluate("__levels"))
+    assert levels[-1, 0] - levels[0, 0] == pytest.approx(1500, abs=100)
+    assert np.median(levels[:, 1]) == pytest.approx(0.5 / np.sqrt(2), abs=0.02)
+    assert np.max(np.diff(levels[:, 0])) < 150, "a gap in what was heard"
+    reports = server.reports(0)
+    assert reports == sorted(reports)
+    assert reports[-1] == pytest.approx(1500, abs=100)
+
+
+async def test_clear_silences_at_once(server: Server, open_page: Open) -> None:
+    page = await open_page()
+    await calling(server, page)
+    await server.say("reply", turn=1, text="I was born in a small town by the sea.")
+    await server.say("speaking", turn=1)
+    playing = asyncio.create_task(server.play(tone(4)))
+    await until(lambda: max(server.reports(1), default=0) > 800)
+    playing.cancel()
+    count = len(server.reports(1))
+    await server.say("clear")
+    await until(lambda: len(server.reports(1)) > count)
+    await server.say("interrupted", turn=1)
+    await server.say("spoken", turn=1, text="I was born", cut_off=True)
+    await expect(page.locator("#transcript del")).to_have_text(" in a small town by the sea.")
+    await asyncio.sleep(0.3)
+    levels = np.array(await page.evaluate("__levels"))
+    cleared = await page.evaluate("__events.find(([, event]) => event.type === 'clear')[0]")
+    assert levels[-1, 0] - cleared < 100
+    assert server.reports(1)[-1] == pytest.approx(levels[-1, 0] - levels[0, 0], abs=100)
+
+    await server.say("speaking", turn=2)
+    await server.play(tone(0.5))
+    await until(lambda: max(server.reports(2), default=0) > 400)
+    assert max(server.reports(2)) < 600, "a turn's count begins at nothing"
+
+
+async def test_typing_and_interrupting(server: Server, open_page: Open) -> None:
+    page = await open_page()
+    await calling(server, page)
+    await server.say("speech_started")
+    for message, is_final in (("what is", False), ("What is it?", True)):
+        await server.say("transcription", message=message, is_final=is_final, turn=1)
+    await expect(page.locator("#transcript .caller")).to_have_text("You: What is it?")
+    await expect(page.locator("#state")).to_have_text("Thinking…")
+    await server.say("reply", turn=1, text="Well")
+    await page.click("#interrupt")
+    await server.received("interrupt")
+    await page.fill("#text", "  tell me more ")
+    await page.press("#text", "Enter")
+    await server.received("text", text="tell me more")
+    await expect(page.locator("#transcript .caller").last).to_have_text("You: tell me more")
+    await page.click("#talk")
+    await server.received("end")
+    await expect(page.locator("#state")).to_have_text("Press to talk")
+
+
+async def test_errors_are_shown(server: Server, open_page: Open) -> None:
+    page = await open_page()
+    notice = page.locator("#notice")
+    await calling(server, page)
+    await server.say("error", code="reply_failed", message="the model is away", fatal=False)
+    await expect(notice).to_have_text("Error: the model is away")
+    await expect(page.locator("#state")).to_have_text("Listening")
+    await server.close()
+    await expect(notice).to_contain_text("connection was lost")
+    await expect(page.locator("#state")).to_have_text("Press to talk")
+    await calling(server, page)
+    await expect(notice).to_be_hidden()
+    await server.say("error", code="unknown_agent", message="no agent 'anna'", fatal=True)
+    await server.close()
+    await expect(notice).to_have_text("Error: no agent 'anna'")
+
+
+async def test_without_a_microphone_there_is_typing(server: Server, open_page: Open) -> None:
+    page = await open_page(refused=True)
+    await page.fill("#text", "hello")
+    await page.click("#send")
+    await server.answer()
+    await server.received("text", text="hello")
+    await expect(page.locator("#notice")).to_contain_text("microphone was not allowed")
+    await server.say("speaking", turn=1)
+    await server.play(tone(0.3))
+    await until(lambda: max(server.reports(1), default=0) > 200)
+    assert not server.audio
