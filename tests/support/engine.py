@@ -126,8 +126,8 @@ class Engine:
         self.services: list[ServiceProcess] = []
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}/conversation"
-        self._agents = folder / "agents.yaml"
-        self._agents.write_text(yaml.safe_dump({"agents": profiles or PROFILES}))
+        self.agents = folder / "agents.yaml"
+        self.agents.write_text(yaml.safe_dump({"agents": profiles or PROFILES}))
 
     def __enter__(self) -> Self:
         self.nats.start()
@@ -155,7 +155,7 @@ class Engine:
         settings = {
             "PARLEY_NATS_URL": self.nats.url,
             "PARLEY_PORT": str(self.port if name == "gateway" else free_port()),
-            "PARLEY_AGENTS": str(self._agents),
+            "PARLEY_AGENTS": str(self.agents),
             "PARLEY_LOG_FORMAT": "json",
             "PARLEY_DRAIN_SECONDS": "1",
             **env,

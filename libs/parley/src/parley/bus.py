@@ -52,7 +52,8 @@ class Bus:
     async def __aenter__(self) -> Self:
         """Connect; waits up to 30 s for the server, then raises BusUnreachable."""
         try:
-            await asyncio.wait_for(self._connect(), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._connect()
         except (OSError, nats.errors.Error, TimeoutError) as error:
             await self._close()
             reason = str(error) or f"no answer in {CONNECT_SECONDS:.0f} s"
@@ -60,6 +61,7 @@ class Bus:
                 f"cannot reach NATS at {self._config.nats_url}: {reason}"
             ) from None
         metrics.BUS_CONNECTED.set(1)
+        metrics.SUBSCRIPTIONS.set_function(lambda: len(self._nats._subs))
         return self
 
     async def __aexit__(
@@ -69,7 +71,8 @@ class Bus:
         traceback: TracebackType | None,
     ) -> None:
         with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-            await asyncio.wait_for(self._nats.flush(timeout=1), 2)
+            async with asyncio.timeout(2):
+                await self._nats.flush(timeout=1)
         await self._close()
 
     async def _close(self) -> None:
@@ -138,6 +141,9 @@ class Bus:
     async def request(self, subject: str, message: Message, timeout: float) -> AnyMessage:
         """Ask, and wait up to `timeout` s. Raises NoResponders, RequestTimeout or BadMessage."""
         answer = await self._nats.request(subject, encode(message), timeout=timeout)
+        # The client waits with wait_for, which in Python 3.11 can swallow a cancellation.
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError
         return decode(answer.data)
 
     async def subscribe(

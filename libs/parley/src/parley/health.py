@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 import uvicorn
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from parley import logs
+from parley import logs, metrics
 
 log = logs.get(__name__)
 
@@ -31,10 +32,11 @@ def routes(readiness: Readiness) -> list[Route]:
         ready, detail = readiness()
         return JSONResponse({"ready": ready, **detail}, status_code=200 if ready else 503)
 
-    async def metrics(_: Request) -> Response:
+    async def read_metrics(_: Request) -> Response:
+        metrics.TASKS.set(len(asyncio.all_tasks()))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", read_metrics)]
 
 
 class Server(uvicorn.Server):
@@ -50,12 +52,16 @@ class Server(uvicorn.Server):
 async def serve(app: Any, host: str, port: int, **options: Any) -> AsyncIterator[int]:
     """Serve an ASGI app in this event loop; gives the port (a free one for 0).
 
-    Raises OSError where the port is taken.
+    `options` are uvicorn's, and `send_buffer`: the bytes that the kernel may hold for a client
+    that does not read. Raises OSError where the port is taken.
     """
+    send_buffer = options.pop("send_buffer", None)
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, lifespan="off", **options
     )
     socket = config.bind_socket() if port == 0 else _bind(config)
+    if send_buffer is not None:
+        socket.setsockopt(SOL_SOCKET, SO_SNDBUF, send_buffer)
     server = Server(config)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(server.serve(sockets=[socket]))

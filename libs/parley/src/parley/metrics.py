@@ -22,3 +22,5 @@ JOBS = Counter(
 )
 JOBS_RUNNING = Gauge("parley_worker_jobs_running", "Jobs that the worker runs now.", ["stage"])
 CAPACITY = Gauge("parley_worker_capacity", "Jobs that the worker can run at once.", ["stage"])
+TASKS = Gauge("parley_event_loop_tasks", "asyncio tasks that are alive.")
+SUBSCRIPTIONS = Gauge("parley_bus_subscriptions", "NATS subscriptions that the process holds.")

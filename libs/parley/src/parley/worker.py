@@ -176,7 +176,8 @@ class Worker:
             log.info("draining", worker=self.id, jobs=self.running)
             self._idle.clear()
             try:
-                await asyncio.wait_for(self._idle.wait(), self._drain_seconds)
+                async with asyncio.timeout(self._drain_seconds):
+                    await self._idle.wait()
             except TimeoutError:
                 log.warning("drain deadline passed", worker=self.id, jobs=self.running)
         for task in list(self._jobs.values()):

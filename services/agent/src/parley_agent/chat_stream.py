@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 
@@ -45,6 +46,11 @@ class ChatModel:
         # A connection that was cut off cleanly looks like an end, but for this.
         if not finished:
             raise ProviderError(f"{self.who} broke off in the middle of a reply", Retry.NOW)
+
+
+def name_for_people(model: str, base_url: str | None) -> str:
+    """What errors call the model. An address may hold a password: only its host is told."""
+    return f"the model {model!r} at {urlsplit(base_url).hostname if base_url else 'OpenAI'}"
 
 
 def client(base_url: str | None, api_key: str) -> openai.AsyncOpenAI:

@@ -8,6 +8,8 @@ BYTES_PER_TOKEN = 3
 """English has four or more; what a tokenizer cannot shorten, digits, has fewer."""
 TOKENS_PER_MESSAGE = 5
 """What the chat template puts around each message."""
+LAST_MESSAGE_TOKENS = 200
+"""What the last message may always take, however long the system prompt is."""
 KEPT_SHARE = 0.5
 """How much of the budget is left full when turns are dropped."""
 
@@ -43,7 +45,7 @@ def trimmed(history: Sequence[ChatMessage], budget: int) -> list[ChatMessage]:
 
 def _shortened(message: ChatMessage, budget: int) -> ChatMessage:
     """The end of the message: what was said last matters most."""
-    room = max(1, (budget - TOKENS_PER_MESSAGE) * BYTES_PER_TOKEN)
+    room = (max(budget, LAST_MESSAGE_TOKENS) - TOKENS_PER_MESSAGE) * BYTES_PER_TOKEN
     return message.model_copy(
         update={"content": message.content.encode()[-room:].decode(errors="ignore")}
     )

@@ -4,10 +4,15 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from parley_agent.chat_stream import name_for_people
 from parley_agent.llama_config import CONTEXT_TOKENS, LlamaConfig
 from parley_agent.llama_server import LlamaServer
 
-REMOTE_CONTEXT_TOKENS = 8192
+SMOLLM2_TOKENS = 1024
+"""What SmolLM2 gets to read and write, examples included. Its context is larger, but on one
+core a hundred tokens take it a second, and a worker that takes over a call has read none.
+"""
+REMOTE_TOKENS = 8192
 """What is taken for the context of a model elsewhere."""
 
 TAMED = {"repeat_penalty": 1.05, "repeat_last_n": 64, "dry_multiplier": 0.8}
@@ -22,7 +27,7 @@ class Backend:
     model: str
     who: str
     key: str = "none"
-    context_tokens: int = CONTEXT_TOKENS
+    tokens: int = CONTEXT_TOKENS
     wants_examples: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     server: LlamaServer | None = None
@@ -34,9 +39,9 @@ def open_backend(config: LlamaConfig) -> Backend:
         return Backend(
             url=config.llm_url,
             model=config.llm_model,
-            who=f"the model {config.llm_model!r} at {config.llm_url}",
+            who=name_for_people(config.llm_model, config.llm_url),
             key=os.environ.get("OPENAI_API_KEY", "none"),
-            context_tokens=REMOTE_CONTEXT_TOKENS,
+            tokens=REMOTE_TOKENS,
         )
     server = LlamaServer(config)
     is_smollm2 = config.gguf is None
@@ -44,6 +49,7 @@ def open_backend(config: LlamaConfig) -> Backend:
         url=server.url,
         model="embedded",
         who="the embedded language model",
+        tokens=SMOLLM2_TOKENS if is_smollm2 else CONTEXT_TOKENS,
         wants_examples=is_smollm2,
         options={"stop": ["\n"], "extra_body": TAMED} if is_smollm2 else {},
         server=server,

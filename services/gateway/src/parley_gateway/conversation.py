@@ -96,6 +96,7 @@ class Conversation:
             self._greet()
             await self._over.wait()
             self._stop_answering()
+            await self._broadcast_end()
             for task in background:
                 task.cancel()
 
@@ -108,7 +109,7 @@ class Conversation:
         self._stop_answering()
         if self._unmuting is not None:
             self._unmuting.cancel()
-        await self._broadcast(End(reason="the call is over"))
+        await self._broadcast_end()
         for channel in self._channels.values():
             await channel.close()
 
@@ -295,6 +296,9 @@ class Conversation:
             self._answering = None
 
     # --- Helpers
+
+    async def _broadcast_end(self) -> None:
+        await self._broadcast(End(reason="the call is over"))
 
     async def _broadcast(self, message: Message) -> None:
         await self._engine.bus.publish(subjects.control(self.id), message)

@@ -215,7 +215,9 @@ class Job:
         stage = self._channel.stage
         while True:
             try:
-                item = await asyncio.wait_for(self._inbox.get(), LOST_SECONDS)
+                # Not wait_for: in Python 3.11 it can swallow a cancellation.
+                async with asyncio.timeout(LOST_SECONDS):
+                    item = await self._inbox.get()
             except TimeoutError:
                 metrics.JOBS.labels(stage, "lost").inc()
                 reason = f"the {stage} worker has not been heard of for {LOST_SECONDS:.0f} s"

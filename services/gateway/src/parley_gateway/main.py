@@ -14,6 +14,9 @@ log = logs.get(__name__)
 
 MAX_WEBSOCKET_BYTES = 1024 * 1024
 """Beyond this the WebSocket layer itself closes with 1009, without reading on."""
+SEND_BUFFER_BYTES = 64 * 1024
+"""What the kernel holds for a client. Its own choice would hide a client that has stopped
+reading for a minute, and play it stale audio when it reads on."""
 HANG_UP_SECONDS = 5.0
 
 
@@ -40,6 +43,7 @@ def main() -> int:
                 build(gateway),
                 config.host,
                 config.port,
+                send_buffer=SEND_BUFFER_BYTES,
                 ws="websockets-sansio",
                 ws_max_size=MAX_WEBSOCKET_BYTES,
                 ws_per_message_deflate=False,
@@ -58,10 +62,12 @@ async def _drain(gateway: Gateway, seconds: float) -> None:
     gateway.accepting = False
     log.info("draining", conversations=gateway.active)
     try:
-        await asyncio.wait_for(gateway.idle.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await gateway.idle.wait()
     except TimeoutError:
         gateway.draining.set()
         try:
-            await asyncio.wait_for(gateway.idle.wait(), HANG_UP_SECONDS)
+            async with asyncio.timeout(HANG_UP_SECONDS):
+                await gateway.idle.wait()
         except TimeoutError:
             log.warning("calls left", conversations=gateway.active)

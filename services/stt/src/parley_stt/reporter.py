@@ -21,7 +21,8 @@ OUTBOX_MESSAGES = 500
 class _Closing:
     """A turn that is over but for its final transcription."""
 
-    def __init__(self) -> None:
+    def __init__(self, position_ms: float) -> None:
+        self.position_ms = position_ms
         self.asked = False
         self.final = asyncio.Event()
 
@@ -64,7 +65,9 @@ class Reporter:
             took_ms=result.took_ms,
         )
         if result.is_final and self._closings and self._closings[0].asked:
-            self._closings.popleft().final.set()
+            closing = self._closings.popleft()
+            closing.final.set()
+            self.tell(EndOfTurn, position_ms=closing.position_ms)
 
     def asked_for_final(self) -> None:
         """The transcriber has FINALIZE now: its next final closes the oldest turn that waits.
@@ -77,16 +80,18 @@ class Reporter:
 
     def end_turn(self, position_ms: float, tasks: asyncio.TaskGroup) -> None:
         """Tell the end of the turn, after its final transcription or FINAL_SECONDS."""
-        closing = _Closing()
+        closing = _Closing(position_ms)
         self._closings.append(closing)
-        tasks.create_task(self._close(closing, position_ms))
+        tasks.create_task(self._end_anyway(closing))
 
-    async def _close(self, closing: _Closing, position_ms: float) -> None:
+    async def _end_anyway(self, closing: _Closing) -> None:
         try:
             async with asyncio.timeout(FINAL_SECONDS):
                 await closing.final.wait()
         except TimeoutError:
+            if closing not in self._closings:
+                return  # its final came in the same moment
             self._closings.remove(closing)
             metrics.LATE_FINALS.inc()
             log.warning("final transcription is late", **self._job.context)
-        self.tell(EndOfTurn, position_ms=position_ms)
+            self.tell(EndOfTurn, position_ms=closing.position_ms)

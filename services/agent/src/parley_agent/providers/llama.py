@@ -18,7 +18,7 @@ from parley_agent.chat_stream import ChatModel, client
 from parley_agent.examples import with_examples
 from parley_agent.history import tokens, trimmed
 from parley_agent.llama_backend import Backend, open_backend
-from parley_agent.llama_config import CONTEXT_TOKENS, LlamaConfig
+from parley_agent.llama_config import LlamaConfig
 
 
 class LlamaSettings(ProviderSettings):
@@ -29,7 +29,7 @@ class LlamaSettings(ProviderSettings):
     temperature: float = Field(default=0.0, ge=0, le=2)
     """How freely words are chosen; 0 always takes the likeliest."""
 
-    max_tokens: int = Field(default=96, gt=0, le=CONTEXT_TOKENS // 2)
+    max_tokens: int = Field(default=96, gt=0, le=512)
     """The longest reply, in tokens."""
 
     examples: bool | None = None
@@ -88,7 +88,7 @@ class LlamaAgent(Agent):
 
     def _prompt(self, history: Sequence[ChatMessage], backend: Backend) -> list[ChatMessage]:
         wanted = self.settings.examples
-        budget = backend.context_tokens - self.settings.max_tokens
+        budget = backend.tokens - self.settings.max_tokens
         if not (backend.wants_examples if wanted is None else wanted):
             return trimmed(history, budget)
         budget -= sum(map(tokens, with_examples([])))

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from parley.messages import ChatMessage, Retry
 from parley.providers import Agent, ProviderError, ProviderSettings
-from parley_agent.chat_stream import ChatModel, client
+from parley_agent.chat_stream import ChatModel, client, name_for_people
 
 
 class OpenAISettings(ProviderSettings):
@@ -41,19 +41,19 @@ class OpenAIAgent(Agent):
     Settings = OpenAISettings
     settings: OpenAISettings
 
-    def __init__(self, settings: OpenAISettings) -> None:
+    def __init__(self, settings: ProviderSettings) -> None:
         super().__init__(settings)
-        key = os.environ.get(settings.api_key_env, "")
-        if not key and settings.base_url is None:
-            raise ProviderError(f"OpenAI needs a key in {settings.api_key_env}", Retry.NEVER)
-        limit = "max_completion_tokens" if settings.base_url is None else "max_tokens"
-        options: dict[str, float] = {limit: settings.max_tokens}
-        if settings.temperature is not None:
-            options["temperature"] = settings.temperature
+        key = os.environ.get(self.settings.api_key_env, "")
+        if not key and self.settings.base_url is None:
+            raise ProviderError(f"OpenAI needs a key in {self.settings.api_key_env}", Retry.NEVER)
+        limit = "max_completion_tokens" if self.settings.base_url is None else "max_tokens"
+        options: dict[str, float] = {limit: self.settings.max_tokens}
+        if self.settings.temperature is not None:
+            options["temperature"] = self.settings.temperature
         self._model = ChatModel(
-            client(settings.base_url, key or "none"),
-            settings.model,
-            f"the model {settings.model!r} at {settings.base_url or 'OpenAI'}",
+            client(self.settings.base_url, key or "none"),
+            self.settings.model,
+            name_for_people(self.settings.model, self.settings.base_url),
             options,
         )
 

@@ -1,6 +1,8 @@
 """A few threads that recognise for all conversations: finals first, partials when idle."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ class RecognitionPool:
     def __init__(self, recognise: Callable[[bytes], Recognition], threads: int) -> None:
         self._recognise = recognise
         self._threads = threads
-        self._executor = ThreadPoolExecutor(threads, "recognition")
+        self._executor = ThreadPoolExecutor(threads, "recognition", _step_back)
         self._waiting: list[Ticket] = []
         self._running = 0
 
@@ -81,3 +83,9 @@ class RecognitionPool:
             metrics.RECOGNITION_SECONDS.observe(done.result().took_ms / 1000)
             ticket.result.set_result(done.result())
         self._start()
+
+
+def _step_back() -> None:
+    """Let voice activity, which barge-in depends on, have the CPU before this thread."""
+    if sys.platform == "linux":  # elsewhere niceness is the whole process's
+        os.nice(5)

@@ -3,9 +3,12 @@
 import re
 from dataclasses import dataclass, replace
 
-MIN_CONFIDENCE = 0.55
-"""Speech has 0.68 or more; noise that was taken for words nearly always less than this."""
-HALLUCINATIONS = frozenset(
+MIN_CONFIDENCE = 0.3
+"""Below this the words are guesses. Clear speech has 0.7 or more, a strong accent 0.4."""
+MIN_CONFIDENCE_OF_DOUBTFUL = 0.7
+"""What is asked of words that recognisers also write where nobody speaks."""
+DOUBTFUL = frozenset({"you", "thank you"})
+MADE_UP = frozenset(
     {
         "thank you for watching",
         "thanks for watching",
@@ -13,7 +16,7 @@ HALLUCINATIONS = frozenset(
         "subtitles by the amara org community",
     }
 )
-"""What recognisers trained on films write when nobody speaks."""
+"""What recognisers trained on films write where nobody speaks."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Recognition:
 def without_hallucinations(recognition: Recognition) -> Recognition:
     """The recognition, with no text where the words are most likely made up."""
     words = " ".join(re.findall(r"\w+", recognition.text.lower()))
-    if words and words not in HALLUCINATIONS and recognition.confidence >= MIN_CONFIDENCE:
+    needed = MIN_CONFIDENCE_OF_DOUBTFUL if words in DOUBTFUL else MIN_CONFIDENCE
+    if words and words not in MADE_UP and recognition.confidence >= needed:
         return recognition
     return replace(recognition, text="")

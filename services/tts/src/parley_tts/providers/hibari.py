@@ -103,7 +103,9 @@ class HibariSynthesizer(Synthesizer):
 
     @classmethod
     async def _loaded(cls) -> HibariEngine:
-        return cls._engine or await cls._in_pool(cls._load_once)
+        if cls._engine is not None:
+            return cls._engine
+        return await cls._in_pool(cls._load_once)
 
     @classmethod
     def _load_once(cls) -> HibariEngine:

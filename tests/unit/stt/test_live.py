@@ -1,0 +1,164 @@
+"""LiveRecognition with a recogniser that says how many whole seconds it was given."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from parley.providers import Cue, Heard, TurnEnded
+from parley_stt.engines.live import LiveRecognition
+from parley_stt.engines.pool import Ticket, Urgency
+from parley_stt.engines.recognition import Recognition
+from parley_stt.engines.utterance import PRE_ROLL_MS
+
+STARTED, PAUSE, FINALIZE = Cue.SPEECH_STARTED, Cue.PAUSE, Cue.FINALIZE
+MS = 32
+
+
+class Pool:
+    """Recognises when it is told to."""
+
+    def __init__(self, held: bool = False) -> None:
+        self.tickets: list[Ticket] = []
+        self.idle = True
+        self.held = held
+
+    def submit(self, audio: bytes, urgency: Urgency) -> Ticket:
+        ticket = Ticket(audio, urgency, asyncio.get_running_loop().create_future())
+        self.tickets.append(ticket)
+        if not self.held:
+            self.finish(ticket)
+        return ticket
+
+    def finish(self, ticket: Ticket) -> None:
+        ticket.result.set_result(Recognition(f"{len(ticket.audio) // MS} ms", 0.9, 1.0))
+
+
+def audio(ms: int, level: int = 1) -> bytes:
+    return bytes([level, 0]) * (ms * 16)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def hear(
+    pool: Pool, script: list[bytes | Cue], partial_ms: float = 1e9
+) -> list[tuple[str, bool]]:
+    heard: list[tuple[str, bool]] = []
+
+    def emit(result: Heard | TurnEnded) -> None:
+        assert isinstance(result, Heard)
+        heard.append((result.message, result.is_final))
+
+    async def source() -> AsyncIterator[bytes | Cue]:
+        for item in script:
+            yield item
+            await settle()
+
+    live = LiveRecognition(pool, emit, partial_ms)  # type: ignore[arg-type]
+    await live.run(source())
+    return heard
+
+
+async def test_the_pause_makes_the_final() -> None:
+    pool = Pool()
+    heard = await hear(
+        pool, [audio(1000), STARTED, audio(500), PAUSE, audio(500), FINALIZE, audio(100)]
+    )
+    said = f"{PRE_ROLL_MS + 500} ms"
+    assert heard == [(said, False), (said, True)]
+    assert len(pool.tickets) == 1
+
+
+async def test_speech_after_the_pause_is_recognised_as_one() -> None:
+    pool = Pool()
+    script = [STARTED, audio(500), PAUSE, audio(100), STARTED, audio(300), PAUSE, FINALIZE]
+    assert await hear(pool, script) == [("500 ms", False), ("900 ms", False), ("900 ms", True)]
+
+
+async def test_nothing_said_gives_an_empty_final() -> None:
+    assert await hear(Pool(), [audio(1000), FINALIZE]) == [("", True)]
+
+
+async def test_a_final_without_a_pause() -> None:
+    assert await hear(Pool(), [STARTED, audio(300), FINALIZE]) == [("300 ms", True)]
+
+
+async def test_what_is_open_at_the_end_becomes_final() -> None:
+    assert await hear(Pool(), [STARTED, audio(300)]) == [("300 ms", True)]
+
+
+async def test_partials_while_speaking() -> None:
+    script: list[bytes | Cue] = [STARTED, *[audio(100)] * 25, PAUSE, FINALIZE]
+    heard = await hear(Pool(), script, partial_ms=700)
+    assert [text for text, is_final in heard if not is_final] == [
+        "700 ms", "1400 ms", "2100 ms", "2500 ms",
+    ]  # fmt: skip
+
+
+async def test_no_partials_while_others_need_the_recogniser() -> None:
+    pool = Pool()
+    pool.idle = False
+    heard = await hear(pool, [STARTED, *[audio(100)] * 25, PAUSE, FINALIZE], partial_ms=700)
+    assert heard == [("2500 ms", False), ("2500 ms", True)]
+
+
+async def test_a_long_utterance_is_committed_when_speech_goes_on() -> None:
+    script: list[bytes | Cue] = [STARTED, *[audio(1000)] * 13, PAUSE, audio(300), STARTED]
+    script += [audio(700), PAUSE, FINALIZE]
+    heard = await hear(Pool(), script)
+    assert heard == [
+        ("13000 ms", False), ("13000 ms", True), ("1000 ms", False), ("1000 ms", True),
+    ]  # fmt: skip
+
+
+async def test_a_very_long_utterance_is_cut_where_it_is_quiet() -> None:
+    script: list[bytes | Cue] = [STARTED, *[audio(1000, 99)] * 17, audio(500, 1)]
+    script += [*[audio(500, 99)] * 5, audio(100), PAUSE, FINALIZE]
+    pool = Pool()
+    heard = await hear(pool, script)
+    finals = [text for text, is_final in heard if is_final]
+    assert finals == ["17050 ms", "3050 ms"]
+    assert b"".join(ticket.audio for ticket in pool.tickets) == b"".join(
+        item for item in script if isinstance(item, bytes)
+    )
+
+
+async def test_one_final_for_a_finalize_that_overtakes_the_recognition() -> None:
+    pool = Pool(held=True)
+    heard: list[Heard | TurnEnded] = []
+    items: asyncio.Queue[bytes | Cue] = asyncio.Queue()
+
+    async def source() -> AsyncIterator[bytes | Cue]:
+        while True:
+            yield await items.get()
+
+    live = LiveRecognition(pool, heard.append, 1e9)  # type: ignore[arg-type]
+    running = asyncio.create_task(live.run(source()))
+    for item in (STARTED, audio(500), PAUSE):
+        items.put_nowait(item)
+    await settle()
+    assert pool.tickets[0].urgency is Urgency.PAUSE
+    items.put_nowait(FINALIZE)
+    await settle()
+    assert pool.tickets[0].urgency is Urgency.FINAL
+    assert heard == []
+    pool.finish(pool.tickets[0])
+    await settle()
+    assert heard == [Heard("500 ms", True, 0.9, 1.0)]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_failing_recogniser_fails_the_hearing() -> None:
+    pool = Pool()
+
+    def fail(ticket: Ticket) -> None:
+        ticket.result.set_exception(RuntimeError("broken"))
+
+    pool.finish = fail  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="broken"):
+        await hear(pool, [STARTED, audio(100), FINALIZE])
