@@ -41,14 +41,15 @@ async def converse(engine: Engine, name: str, turns: int = 1) -> list[Reply]:
     """Call the default agent, say the opener `turns` times, and hear each answer to its end."""
     start, end = OPENERS[name]
     opener = np.frombuffer(recordings.part(recordings.recording(name), start, end), "<i2")
-    spoken: list[tuple[str, str, float, float, float]] = []
+    spoken: list[tuple[int, str, str, float, float, float]] = []
     async with connect(engine.url, Options(agent="default")) as call:
         for _ in range(turns):
             since = len(call.events)
             call.play(opener)
             await call.until(lambda: not call.voice.pending, len(opener) / 16_000 + 10)
             ended = call.voice_ended_at or math.nan
-            event = await call.wait_for("spoken", since=since, timeout=60)
+            # A person's pause may be taken for the end: the last answer is the one that counts.
+            event = await call.wait_for("spoken", since=since, timeout=60, cut_off=False)
             turn = int(event.data["turn"])
             await call.until(lambda: not call.playback.playing, 5)
             heard = [
@@ -57,11 +58,11 @@ async def converse(engine: Engine, name: str, turns: int = 1) -> list[Reply]:
                 if one.type == "transcription" and one.data["is_final"]
             ]
             begun, stopped = call.playback.begun[turn], call.playback.ended[turn]
-            spoken.append((" ".join(heard), event.data["text"], ended, begun, stopped))
+            spoken.append((turn, " ".join(heard), event.data["text"], ended, begun, stopped))
         audio, zero = call.bot_audio, call.started_at
         conversation = str(call.ready.data["conversation_id"])
         await call.end()
-    lines = engine.turns(conversation)
+    lines = {line["turn"]: line for line in engine.turns(conversation)}
     return [
         Reply(
             asked,
@@ -70,7 +71,7 @@ async def converse(engine: Engine, name: str, turns: int = 1) -> list[Reply]:
                 audio[int((begun - zero) * 16_000) : int((stopped - zero) * 16_000)].tobytes()
             ),
             (begun - ended) * 1000,
-            line,
+            lines[turn],
         )
-        for (asked, said, ended, begun, stopped), line in zip(spoken, lines, strict=False)
+        for turn, asked, said, ended, begun, stopped in spoken
     ]

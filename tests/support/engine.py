@@ -130,10 +130,14 @@ class Engine:
         self.agents.write_text(yaml.safe_dump({"agents": profiles or PROFILES}))
 
     def __enter__(self) -> Self:
-        self.nats.start()
-        for name in ("gateway", "stt", "agent", "tts"):
-            self.start(name)
-        self.wait_ready()
+        try:
+            self.nats.start()
+            for name in ("gateway", "stt", "agent", "tts"):
+                self.start(name)
+            self.wait_ready()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -142,6 +146,10 @@ class Engine:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop all that runs; the services first."""
         for service in self.services:
             if service.process.poll() is None:
                 service.process.send_signal(signal.SIGTERM)

@@ -14,7 +14,8 @@ def _normalizer() -> EnglishTextNormalizer:
 
 def normal(text: str) -> str:
     """The text as words only: no case, no punctuation, numbers one way."""
-    return str(_normalizer()(text))
+    # A recogniser's mark for a word that breaks off is not a word.
+    return str(_normalizer()(text.replace("...", " ").replace("…", " ").replace(" -", " ")))
 
 
 def word_error_rate(said: str, recognised: str) -> float:

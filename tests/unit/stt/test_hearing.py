@@ -247,4 +247,5 @@ async def test_what_cannot_be_heard_is_refused(spec: dict[str, Any], reason: str
 
 async def test_what_can_be_heard_is_opened() -> None:
     handler = HearingHandler(VoiceActivity())  # type: ignore[arg-type]
-    assert handler.open(request(language="en-GB", settings={"partial_ms": 600}))
+    run = handler.open(request(language="en-GB", settings={"partial_ms": 600}))
+    assert callable(run)

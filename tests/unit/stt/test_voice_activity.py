@@ -39,7 +39,7 @@ async def test_all_present_share_a_run() -> None:
     shared = VoiceActivity(model)
     with shared.listener() as one, shared.listener() as two:
         both = await asyncio.gather(one.probability(LOUD), two.probability(QUIET))
-        assert both == [0.5, 0.0]
+        assert tuple(both) == (0.5, 0.0)
     assert model.batches == [2]
 
 

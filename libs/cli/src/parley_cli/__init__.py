@@ -1,0 +1,1 @@
+"""The parley command: run the engine, one service, or a call."""

@@ -1,0 +1,84 @@
+"""A conversation as it is printed: what is still being said in place, what was said as lines."""
+
+from collections import defaultdict
+from contextlib import nullcontext
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from parley_cli import latency
+from parley_cli.call import Call, Event
+
+
+class View:
+    """Turns a call's events into lines."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._replies: defaultdict[int, str] = defaultdict(str)
+        self._speaking: int | None = None
+
+    async def follow(self, call: Call) -> None:
+        """Print the conversation until the call is over."""
+        on_terminal = self._console.is_terminal
+        live = Live(console=self._console, auto_refresh=False, transient=True)
+        with live if on_terminal else nullcontext() as self._live:
+            async for event in call.follow():
+                self.show(event)
+            self._in_place("")
+
+    def show(self, event: Event) -> None:
+        """Print what the event means, if it means anything to a person."""
+        data = event.data
+        match event.type:
+            case "transcription" if data.get("is_final"):
+                self._line("you", data["message"], "cyan")
+            case "transcription":
+                self._in_place(f"you: {data['message']}")
+            case "reply":
+                self._replies[data["turn"]] += data["text"]
+                if self._speaking == data["turn"]:
+                    self._in_place(f"bot: {self._replies[data['turn']]}")
+            case "speaking":
+                self._speaking = data["turn"]
+                self._in_place(f"bot: {self._replies[data['turn']]}")
+            case "spoken":
+                self._speaking = None
+                mark = " [red]-- interrupted[/]" if data.get("cut_off") else ""
+                self._line("bot", data["text"], "green", mark)
+            case "error":
+                self._line("error", data["message"], "red")
+            case "end":
+                self._line("end", data.get("reason", ""), "dim")
+
+    def _line(self, who: str, text: str, style: str, mark: str = "") -> None:
+        self._in_place("")
+        if text or mark:
+            line = Text.assemble((f"{who}: ", style), text) + Text.from_markup(mark)
+            self._console.print(line, soft_wrap=True)
+
+    def _in_place(self, text: str) -> None:
+        if self._live is not None:
+            self._live.update(Text(text, style="dim"), refresh=True)
+
+
+def summary(call: Call) -> str:
+    """The call in a line or two."""
+    turns = latency.of_call(call)
+    seconds = len(call.bot_audio) / call.options.sample_rate
+    cut = sum(1 for one in call.events if one.type == "spoken" and one.data.get("cut_off"))
+    parts = [f"{len(turns)} replies", f"{cut} interrupted", f"{seconds:.1f} s"]
+    times = [
+        f"turn {one.turn}: {one.voice_to_voice_ms:.0f} ms"
+        for one in turns
+        if one.voice_to_voice_ms is not None
+    ]
+    lines = [", ".join(parts)]
+    if times:
+        lines.append(f"voice to voice: {', '.join(times)}")
+    if gaps := call.playback.gaps:
+        longest = max(gap.ms for gap in gaps)
+        lines.append(f"gaps inside replies: {len(gaps)}, the longest {longest:.0f} ms")
+    return "\n".join(lines)

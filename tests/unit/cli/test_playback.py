@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+
+from parley_cli.playback import LIMIT_SECONDS, Playback
+
+RATE = 1000  # a sample is a millisecond
+START = 50.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+    def at_ms(self, ms: float) -> None:
+        self.now = START + ms / 1000 + 1e-9
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def playback(clock: Clock) -> Playback:
+    return Playback(RATE, clock, jitter_ms=40)
+
+
+def tone(ms: int, value: int = 5) -> np.ndarray:
+    return np.full(ms, value, np.int16)
+
+
+def test_silence_until_something_comes(playback: Playback, clock: Clock) -> None:
+    clock.at_ms(100)
+    played = playback.advance()
+    assert len(played) == 100 and not played.any()
+    assert playback.report() is None
+
+
+def test_speech_begins_after_the_jitter_delay(playback: Playback, clock: Clock) -> None:
+    clock.at_ms(100)
+    playback.begin(1)
+    playback.push(tone(20))
+    clock.at_ms(200)
+    playback.advance()
+    assert np.flatnonzero(playback.recording).tolist() == list(range(140, 160))
+    assert playback.begun[1] == pytest.approx(START + 0.140)
+    assert playback.ended[1] == pytest.approx(START + 0.160)
+    assert playback.report() == (1, 20.0)
+
+
+def test_frames_in_time_play_without_a_gap(playback: Playback, clock: Clock) -> None:
+    for number in range(10):
+        clock.at_ms(number * 20 + (7 if number % 2 else 0))
+        playback.push(tone(20))
+    clock.at_ms(500)
+    playback.advance()
+    assert np.flatnonzero(playback.recording).tolist() == list(range(40, 240))
+    assert playback.gaps == []
+
+
+def test_late_audio_is_an_audible_gap(playback: Playback, clock: Clock) -> None:
+    playback.begin(3)
+    playback.push(tone(20))
+    clock.at_ms(100)
+    playback.push(tone(20))
+    clock.at_ms(300)
+    playback.advance()
+    assert np.flatnonzero(playback.recording).tolist() == [*range(40, 60), *range(140, 160)]
+    (gap,) = playback.gaps
+    assert gap.turn == 3 and gap.ms == pytest.approx(80)
+
+
+def test_a_pause_between_turns_is_no_gap(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(20))
+    clock.at_ms(1000)
+    playback.begin(2)
+    playback.push(tone(20))
+    assert playback.gaps == []
+
+
+def test_clear_drops_what_is_not_yet_played(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(200))
+    clock.at_ms(90)
+    playback.clear()
+    clock.at_ms(400)
+    playback.advance()
+    assert np.flatnonzero(playback.recording).tolist() == list(range(40, 90))
+    assert playback.report() == (1, 50.0)
+    assert not playback.playing
+
+
+def test_queued_turns_are_told_apart(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(30, 1))
+    playback.begin(2)
+    playback.push(tone(30, 2))
+    clock.at_ms(60)
+    playback.advance()
+    assert playback.report() == (1, 20.0)
+    clock.at_ms(85)
+    playback.advance()
+    assert playback.report() == (2, 15.0)
+
+
+def test_a_stalled_clock_loses_nothing(playback: Playback, clock: Clock) -> None:
+    playback.push(tone(100))
+    clock.at_ms(5000)
+    playback.advance()
+    assert len(playback.recording) == 5000
+    assert np.count_nonzero(playback.recording) == 100
+
+
+def test_the_buffer_is_bounded(playback: Playback) -> None:
+    playback.push(tone(LIMIT_SECONDS * RATE))
+    playback.push(tone(20))
+    assert playback.dropped_samples == 20
+
+
+def test_without_a_recording(clock: Clock) -> None:
+    playback = Playback(RATE, clock, record=False)
+    clock.at_ms(100)
+    assert len(playback.advance()) == 100
+    assert len(playback.recording) == 0
