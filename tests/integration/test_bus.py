@@ -26,6 +26,7 @@ async def test_audio_is_not_kept_while_nats_is_away(nats_server: NatsServer) -> 
         assert not await bus.publish_media("parley.v1.test", b"stale")
         nats_server.start()
         await until(lambda: bus.connected)
+        await bus.flush()  # the subscription is there again
         assert await bus.publish_media("parley.v1.test", b"after")
         await bus.flush()
         await until(lambda: len(got) >= 2)

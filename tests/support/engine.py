@@ -27,7 +27,7 @@ FIVE_SENTENCES = (
     "have to pay anything. There is a small garden behind the main building with a view of the "
     "river. If you take the green bus from the station you will be there in ten minutes."
 )
-A_MINUTE = " ".join([FIVE_SENTENCES] * 3)
+A_MINUTE = " ".join([*[FIVE_SENTENCES] * 3, ONE_SENTENCE])
 
 
 def reciting(text: str, **profile: object) -> dict[str, object]:

@@ -77,7 +77,7 @@ class Profile(_Section):
     echo: Literal["client", "mute"] = "client"
     """`client`: the caller's side cancels echo. `mute`: the bot hears nothing while it speaks."""
 
-    endpointing_ms: int = Field(default=600, ge=100, le=5000)
+    endpointing_ms: int = Field(default=500, ge=100, le=5000)
     """So much silence (ms) ends the caller's turn."""
 
     interruption: Interruption = Interruption()
