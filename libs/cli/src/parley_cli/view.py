@@ -69,7 +69,8 @@ def summary(call: Call) -> str:
     turns = latency.of_call(call)
     seconds = len(call.bot_audio) / call.options.sample_rate
     cut = sum(1 for one in call.events if one.type == "spoken" and one.data.get("cut_off"))
-    parts = [f"{len(turns)} replies", f"{cut} interrupted", f"{seconds:.1f} s"]
+    replies = "1 reply" if len(turns) == 1 else f"{len(turns)} replies"
+    parts = [replies, f"{cut} interrupted", f"{seconds:.1f} s"]
     times = [
         f"turn {one.turn}: {one.voice_to_voice_ms:.0f} ms"
         for one in turns

@@ -11,10 +11,7 @@ _TURNS = [
     ("Hello.", "Hello! How can I help you today?"),
     ("How are you doing?", "I'm doing well, thank you. What can I do for you?"),
     ("What is the capital of France?", "The capital of France is Paris."),
-    (
-        "My name is Sam and I had a long day.",
-        "Nice to meet you, Sam. I hope you get some rest tonight.",
-    ),
+    ("I had a long day.", "I'm sorry to hear that. I hope you get some rest tonight."),
     ("Can you call a taxi for me?", "I'm sorry, I can't do that. I can only talk with you."),
     (
         "How do I boil an egg?",

@@ -4,17 +4,14 @@ Its own API gives no word times, but its graph has them: how long each phoneme l
 engine makes that tensor an output of the graph and keeps track of which phonemes are whose.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from parley.messages import Retry
-from parley.providers import ProviderError
+from parley.onnx import open_session
+from parley.weights import WeightFile
 from parley_tts.edges import Samples, tail_after, trim
 from parley_tts.loudness import amplified
 from parley_tts.pieces import Piece, cut
@@ -22,12 +19,20 @@ from parley_tts.word_times import SpokenWord
 
 SAMPLE_RATE = 24_000
 """Hz."""
-WEIGHTS = {
-    "hibari.onnx": "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
-    "oov.onnx": "d3cfd8122c5f172a98c8de38268bf1213ee09f2c2ae4df6e055fc6532590fe76",
-}
-"""The voice, and the reader of unknown words, with their sha256."""
-INSTALL = "install hibari-tts[fast]==0.2.1"
+INSTALL = "hibari-tts[fast]==0.2.1"
+VOICE = WeightFile(
+    "hibari",
+    INSTALL,
+    "assets/hibari.onnx",
+    "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
+)
+UNKNOWN_WORDS = WeightFile(
+    "hibari",
+    INSTALL,
+    "assets/oov.onnx",
+    "d3cfd8122c5f172a98c8de38268bf1213ee09f2c2ae4df6e055fc6532590fe76",
+)
+"""How words are read that are not in the lexicon."""
 
 LONGEST_PIECE = 300
 """Characters spoken in one go. The voice was made for up to 400 phonemes, about as many letters."""
@@ -55,20 +60,18 @@ class HibariEngine:
     """The loaded voice. Its methods block; they may be called from several threads."""
 
     def __init__(self) -> None:
-        assets = _checked_assets()
+        voice, unknown_words = VOICE.verified(), UNKNOWN_WORDS.verified()
         from hibari import Hibari, dsp
         from hibari.g2p import G2P
         from hibari.g2p.normalize import normalize
         from hibari.g2p.oov import OOV
 
-        oov = assets / "oov.onnx"
-        self._g2p = G2P(oov=OOV(str(oov), session=_session(oov.read_bytes())))
+        self._g2p = G2P(oov=OOV(str(unknown_words), session=open_session(unknown_words)))
         self._normalize = normalize
         self._split_sentences = Hibari.split_sentences
         self._synth = dsp.synth
-        self._ids: dict[str, int] = json.loads((assets / "vocab.json").read_text("utf-8"))
-        model = (assets / "hibari.onnx").read_bytes()
-        self._voice = _session(with_output(model, DURATIONS))
+        self._ids: dict[str, int] = json.loads(voice.with_name("vocab.json").read_text("utf-8"))
+        self._voice = open_session(with_output(voice.read_bytes(), DURATIONS))
 
     def pieces(self, message: str) -> list[Piece]:
         """The message's sentences, long ones divided."""
@@ -139,33 +142,3 @@ def _varint(number: int) -> bytes:
         out += bytes([number & 127 | 128])
         number >>= 7
     return out + bytes([number])
-
-
-def _checked_assets() -> Path:
-    """Where the package keeps its weights. Raises ProviderError unless they are the known ones."""
-    package = find_spec("hibari")
-    if package is None or package.origin is None or find_spec("onnxruntime") is None:
-        raise ProviderError(f"the voice hibari is not installed: {INSTALL}", Retry.NOW)
-    assets = Path(package.origin).parent / "assets"
-    for name, wanted in WEIGHTS.items():
-        try:
-            with (assets / name).open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            found = ""
-        if found != wanted:
-            what = "missing" if not found else "not the file that this version is made for"
-            raise ProviderError(f"hibari's {name} is {what}: {INSTALL}", Retry.NOW)
-    return assets
-
-
-def _session(model: bytes) -> Any:
-    """A session of one thread that never spins: workers share their cores."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

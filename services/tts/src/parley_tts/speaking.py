@@ -1,12 +1,11 @@
 """A tts job: one turn's text in, segment by segment; its speech out, in order."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
-from parley import providers
 from parley.audio import BYTES_PER_SAMPLE, SAMPLE_RATES, Resampler, bytes_for, duration_ms
+from parley.instances import Instances
 from parley.job import Job
 from parley.messages import (
     JobRequest,
@@ -23,34 +22,22 @@ from parley.worker import JobRun
 
 FRAME_MS = 100
 """No frame of speech is longer than this."""
-INSTANCES = 64
-"""So many synthesizers, each with settings of its own, are kept for the next job."""
 
 
 class SpeechHandler:
     """Opens tts jobs. Jobs with the same provider, settings and language share a synthesizer."""
 
     def __init__(self) -> None:
-        self._synthesizers: dict[str, Synthesizer] = {}
+        self._synthesizers = Instances(
+            Stage.TTS, Synthesizer, lambda kind, settings, spec: kind(settings, spec.language)
+        )
 
     def open(self, request: JobRequest) -> JobRun:
         """What speaks this turn. Raises ProviderError, or ValueError for a bad spec."""
         spec = SpeechSpec.model_validate(request.spec)
         if spec.sample_rate not in SAMPLE_RATES:
             raise ProviderError(f"cannot speak at {spec.sample_rate} Hz", Retry.NEVER)
-        return partial(speak_turn, self._synthesizer(spec), spec.sample_rate)
-
-    def _synthesizer(self, spec: SpeechSpec) -> Synthesizer:
-        key = json.dumps([spec.provider, spec.settings, spec.language], sort_keys=True, default=str)
-        if key not in self._synthesizers:
-            kind = providers.load(Stage.TTS, spec.provider)
-            if not issubclass(kind, Synthesizer):
-                raise ProviderError(f"{spec.provider!r} is not a synthesizer", Retry.NEVER)
-            made = kind(providers.settings_for(kind, spec.settings), spec.language)
-            if len(self._synthesizers) >= INSTANCES:
-                self._synthesizers.pop(next(iter(self._synthesizers)))
-            self._synthesizers[key] = made
-        return self._synthesizers[key]
+        return partial(speak_turn, self._synthesizers.get(spec), spec.sample_rate)
 
 
 async def speak_turn(synthesizer: Synthesizer, sample_rate: int, job: Job) -> None:

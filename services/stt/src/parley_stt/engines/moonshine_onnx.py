@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.audio import HEARING_RATE
-from parley_stt.engines.onnx import open_session
+from parley.onnx import open_session
+from parley.weights import WeightFile
 from parley_stt.engines.recognition import Recognition
 from parley_stt.engines.tokens import Vocabulary
-from parley_stt.weights import WeightFile
 
 LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
 START, END = 1, 2

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parley.audio import HEARING_RATE
-from parley_stt.engines.onnx import open_session
-from parley_stt.weights import WeightFile
+from parley.onnx import open_session
+from parley.weights import WeightFile
 
 Floats = NDArray[np.float32]
 

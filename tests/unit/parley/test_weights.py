@@ -1,8 +1,8 @@
 import pytest
 
 from parley.providers import ProviderError
+from parley.weights import WeightFile
 from parley_stt.engines.tokens import Vocabulary
-from parley_stt.weights import WeightFile
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
