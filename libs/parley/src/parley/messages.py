@@ -105,7 +105,8 @@ class SpeechEnded(JobMessage):
 class Transcription(JobMessage):
     """What the caller said. A partial one is replaced by the next; a final one stays.
 
-    `is_interrupt` is set by the gateway, which alone knows what the bot was doing.
+    `is_interrupt`, whether it cut the bot off, is for the gateway to say: it alone knows what
+    the bot was doing.
     """
 
     type: Literal["transcription"] = "transcription"

@@ -161,6 +161,7 @@ class Conversation:
     def _on_transcription(self, message: Transcription) -> None:
         if message.is_final:
             self._timeline.mark("final_transcription", self._clock())
+        self._act(self._turns.transcription(message.message, message.is_final))
         if message.message:
             if self._engine.log_transcripts:
                 log.info("heard", conversation=self.id, text=message.message)
@@ -170,10 +171,10 @@ class Conversation:
                     message=message.message,
                     is_final=message.is_final,
                     confidence=round(message.confidence, 3),
+                    is_interrupt=self._turns.state is State.INTERRUPTED,
                     turn=self._turns.turn + 1,
                 )
             )
-        self._act(self._turns.transcription(message.message, message.is_final))
 
     # --- Turns
 
