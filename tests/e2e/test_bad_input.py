@@ -155,13 +155,16 @@ async def test_a_client_that_never_reads_is_let_go_and_others_do_not_suffer(
 ) -> None:
     """A raw socket that does its handshake and then reads nothing."""
     gateway = engine.service("gateway")
-    deaf = socket.create_connection(("127.0.0.1", gateway.port))
+    deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(("127.0.0.1", gateway.port))
     deaf.sendall(
         b"GET /conversation?agent=minute&sample_rate=48000 HTTP/1.1\r\nHost: localhost\r\n"
         b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
+    handshake = await asyncio.to_thread(deaf.recv, 64)
+    assert handshake.startswith(b"HTTP/1.1 101")
     deaf.sendall(_masked(b'{"type":"text","text":"Tell me about the museum."}'))
     try:
         async with connect(engine.url, Options(agent="one")) as call:
