@@ -19,6 +19,10 @@ class Echo(Agent):
 
     closed = False
     asked: tuple[Any, ...] = ()
+    prepared: Sequence[ChatMessage] = ()
+
+    async def prepare(self, history: Sequence[ChatMessage]) -> None:
+        self.prepared = history
 
     async def generate_response(
         self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
@@ -84,3 +88,13 @@ def test_jobs_with_the_same_settings_share_an_agent() -> None:
         settings = {"temperature": temperature}
         handler.open(request(provider="llama", history=HISTORY, settings=settings))
     assert len(handler._agents) == 2
+
+
+async def test_preparing_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, job = Echo(ProviderSettings()), FakeJob()
+    handler = ReplyHandler()
+    monkeypatch.setattr(handler._agents, "get", lambda spec: agent)
+    running: Any = job
+    await handler.open(request(provider="echo", history=HISTORY, prepare=True))(running)
+    assert [message.content for message in agent.prepared] == ["Hello."]
+    assert job.sent == []

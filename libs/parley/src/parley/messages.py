@@ -291,11 +291,15 @@ class ChatMessage(BaseModel):
 
 
 class ReplySpec(Spec):
-    """One turn's reply to this history; the last message is the caller's."""
+    """One turn's reply to this history; the last message is the caller's.
+
+    `prepare`: no reply is wanted yet, only readiness for a call that begins with this history.
+    """
 
     stage = Stage.AGENT
     history: list[ChatMessage]
     is_interrupt: bool = False
+    prepare: bool = False
 
 
 class SpeechSpec(Spec):

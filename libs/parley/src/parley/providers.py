@@ -160,6 +160,9 @@ class Agent(Provider):
         Closing the generator must stop the work behind it at once. Raises ProviderError.
         """
 
+    async def prepare(self, history: Sequence[ChatMessage]) -> None:
+        """A call begins with this history: do what makes its first reply quicker, if anything."""
+
 
 # --- Synthesizers ------------------------------------------------------------------------
 

@@ -18,11 +18,17 @@ class ReplyHandler:
         self._agents = Instances(Stage.AGENT, Agent, lambda kind, settings, _: kind(settings))
 
     def open(self, request: JobRequest) -> JobRun:
-        """What writes this reply. Raises ProviderError, or ValueError for a bad spec."""
+        """What writes this reply, or prepares for it.
+
+        Raises ProviderError, or ValueError for a bad spec.
+        """
         spec = ReplySpec.model_validate(request.spec)
         if not spec.history:
             raise ProviderError("there is nothing to reply to: the history is empty", Retry.NEVER)
-        return partial(write_reply, self._agents.get(spec), spec)
+        agent = self._agents.get(spec)
+        if spec.prepare:
+            return lambda _: agent.prepare(spec.history)
+        return partial(write_reply, agent, spec)
 
 
 async def write_reply(agent: Agent, spec: ReplySpec, job: Job) -> None:

@@ -31,7 +31,13 @@ from parley_gateway.hearing import Hearing
 from parley_gateway.jobs import JobChannel, JobLost
 from parley_gateway.pacer import Pacer
 from parley_gateway.protocol import event
-from parley_gateway.reply import buffered, greeting_segments, reply_segments, reply_spec
+from parley_gateway.reply import (
+    buffered,
+    greeting_segments,
+    prepare_agent,
+    reply_segments,
+    reply_spec,
+)
 from parley_gateway.speech import Speech
 from parley_gateway.timeline import Timeline
 from parley_gateway.turns import Answer, State, TurnTaking
@@ -92,6 +98,7 @@ class Conversation:
             background = [
                 tasks.create_task(self._hearing.run(self._on_heard)),
                 tasks.create_task(self._keep_alive()),
+                tasks.create_task(self._prepare()),
             ]
             self._greet()
             await self._over.wait()
@@ -118,6 +125,9 @@ class Conversation:
             await asyncio.sleep(KEEP_ALIVE_SECONDS)
             if self._engine.bus.connected:
                 await self._broadcast(KeepAlive(fence=self._fence.turn))
+
+    async def _prepare(self) -> None:
+        await prepare_agent(self._channels[Stage.AGENT], self._profile, self.transcript)
 
     # --- From the caller
 

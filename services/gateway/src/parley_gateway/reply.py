@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from parley.messages import ReplySpec, ReplyText
 from parley.profiles import Profile
 from parley.transcript import Transcript
-from parley_gateway.jobs import JobChannel
+from parley_gateway.jobs import JobChannel, JobLost
 from parley_gateway.segments import Segmenter
 from parley_gateway.timeline import Timeline
 
@@ -54,7 +54,17 @@ async def greeting_segments(text: str) -> AsyncGenerator[str, None]:
         yield segment
 
 
-def reply_spec(profile: Profile, transcript: Transcript, *, is_interrupt: bool) -> ReplySpec:
+async def prepare_agent(channel: JobChannel, profile: Profile, transcript: Transcript) -> None:
+    """Have an agent get ready while the caller is greeted. No matter if none can."""
+    spec = reply_spec(profile, transcript).model_copy(update={"prepare": True})
+    if spec.history:
+        with suppress(JobLost):
+            await channel.claim(0, spec, patience=0)
+
+
+def reply_spec(
+    profile: Profile, transcript: Transcript, *, is_interrupt: bool = False
+) -> ReplySpec:
     """What the agent needs to know."""
     return ReplySpec(
         provider=profile.llm_provider,

@@ -6,6 +6,7 @@ PARLEY_GGUF or PARLEY_LLM_URL put a better one in its place: see LlamaConfig.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import ClassVar
 
 from pydantic import ConfigDict, Field
@@ -19,6 +20,7 @@ from parley_agent.examples import with_examples
 from parley_agent.history import tokens, trimmed
 from parley_agent.llama_backend import Backend, open_backend
 from parley_agent.llama_config import LlamaConfig
+from parley_agent.prompts import Prompts
 
 
 class LlamaSettings(ProviderSettings):
@@ -47,6 +49,7 @@ class LlamaAgent(Agent):
     def __init__(self, settings: ProviderSettings) -> None:
         super().__init__(settings)
         self._model: ChatModel | None = None
+        self._prompts = Prompts(self._read)
 
     @classmethod
     async def warm_up(cls) -> None:
@@ -80,11 +83,25 @@ class LlamaAgent(Agent):
     ) -> AsyncGenerator[str, None]:
         """Yield the reply piece by piece. Raises ProviderError."""
         backend = await self._backend()
-        if self._model is None:
-            self._model = self._ask(backend)
-        async with aclosing(self._model.stream(self._prompt(history, backend))) as reply:
+        await self._prompts.settled(history)
+        async with aclosing(self._chat(backend).stream(self._prompt(history, backend))) as reply:
             async for text in reply:
                 yield text
+
+    async def prepare(self, history: Sequence[ChatMessage]) -> None:
+        """Read the prompt now: a long one takes the embedded model seconds."""
+        await self._prompts.prepare(history)
+
+    async def _read(self, history: Sequence[ChatMessage]) -> None:
+        backend = await self._backend()
+        if backend.server is None:
+            return
+        asked = [*history, ChatMessage(role="user", content="Hello.")]
+        model = self._chat(backend)
+        reader = replace(model, options={**model.options, "max_tokens": 1})
+        async with aclosing(reader.stream(self._prompt(asked, backend))) as reply:
+            async for _ in reply:
+                pass
 
     def _prompt(self, history: Sequence[ChatMessage], backend: Backend) -> list[ChatMessage]:
         wanted = self.settings.examples
@@ -94,17 +111,19 @@ class LlamaAgent(Agent):
         budget -= sum(map(tokens, with_examples([])))
         return with_examples(trimmed(history, budget))
 
-    def _ask(self, backend: Backend) -> ChatModel:
-        return ChatModel(
-            client(backend.url, backend.key),
-            backend.model,
-            backend.who,
-            {
-                "temperature": self.settings.temperature,
-                "max_tokens": self.settings.max_tokens,
-                **backend.options,
-            },
-        )
+    def _chat(self, backend: Backend) -> ChatModel:
+        if self._model is None:
+            self._model = ChatModel(
+                client(backend.url, backend.key),
+                backend.model,
+                backend.who,
+                {
+                    "temperature": self.settings.temperature,
+                    "max_tokens": self.settings.max_tokens,
+                    **backend.options,
+                },
+            )
+        return self._model
 
     @classmethod
     async def _backend(cls) -> Backend:
