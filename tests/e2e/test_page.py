@@ -4,11 +4,9 @@ the test's own: what crosses the wire, what is heard, what is shown."""
 import asyncio
 import importlib.util
 import json
-import os
-import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 from scipy.signal import correlate, resample_poly
 from starlette.applications import Starlette
 from starlette.responses import FileResponse
@@ -27,14 +25,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 import parley_gateway
 from parley import health
 from parley.audio import from_float
+from support.browser import chromium, needs_chromium
 
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (set CHROMIUM to its path)"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 RATE = 24_000
 STATIC = Path(parley_gateway.__file__).parent / "static"
@@ -172,27 +165,16 @@ Open = Callable[..., Awaitable[Page]]
 @pytest.fixture
 async def open_page(server: Server) -> AsyncIterator[Open]:
     """Opens the page in a browser whose microphone is a WAV file, or beeps, or refused."""
-    async with async_playwright() as playwright:
-        browsers = []
+    async with AsyncExitStack() as browsers:
 
         async def opener(wav: Path | None = None, refused: bool = False, query: str = "") -> Page:
-            flags = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream"]
-            flags.append("--autoplay-policy=no-user-gesture-required")
-            flags.append(
-                "--deny-permission-prompts" if refused else "--use-fake-ui-for-media-stream"
-            )
-            if wav is not None:
-                flags.append(f"--use-file-for-fake-audio-capture={wav}%noloop")
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-            browsers.append(browser)
+            browser = await browsers.enter_async_context(chromium(wav, refused))
             page = await browser.new_page()
             await page.add_init_script(PROBE)
             await page.goto(f"{server.url}?{query}")
             return page
 
         yield opener
-        for browser in browsers:
-            await browser.close()
 
 
 async def calling(server: Server, page: Page) -> None:
