@@ -19,7 +19,8 @@ from nats.aio.subscription import Subscription
 
 from parley import logs, metrics
 from parley.config import ServiceConfig
-from parley.messages import AnyMessage, BadMessage, Message, decode, encode
+from parley.frames import AudioFrame, BadFrame, decode_frame, is_frame
+from parley.messages import AnyMessage, BadMessage, JobMessage, Message, decode, encode
 
 log = logs.get(__name__)
 
@@ -166,6 +167,18 @@ def decode_or_drop(data: bytes, subject: str) -> AnyMessage | None:
         if _bad_messages.admits():
             log.warning("message dropped", subject=subject, reason=str(error))
         return None
+
+
+def decode_item_or_drop(data: bytes, subject: str) -> AudioFrame | JobMessage | None:
+    """What belongs to a job, frame or message; None for anything else, counted."""
+    if is_frame(data):
+        try:
+            return decode_frame(data)
+        except BadFrame:
+            metrics.MESSAGES_DROPPED.labels("undecodable").inc()
+            return None
+    message = decode_or_drop(data, subject)
+    return message if isinstance(message, JobMessage) else None
 
 
 async def unsubscribe(subscription: Subscription | None) -> None:

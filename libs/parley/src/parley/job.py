@@ -9,11 +9,10 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from parley import metrics, subjects
-from parley.bus import Bus, decode_or_drop, unsubscribe
-from parley.frames import AudioFrame, BadFrame, decode_frame, encode_frame, is_frame
+from parley.bus import Bus, decode_item_or_drop, decode_or_drop, unsubscribe
+from parley.frames import AudioFrame, encode_frame
 from parley.interrupts import Fence, InterruptibleEvent
 from parley.messages import (
-    AnyMessage,
     Cancel,
     End,
     Heartbeat,
@@ -33,7 +32,7 @@ ABANDONED_SECONDS = 15.0
 INBOX_ITEMS = 500
 """What may wait for the job: 10 s of audio. When full, the oldest is dropped and counted."""
 
-Item = AudioFrame | AnyMessage
+Item = AudioFrame | JobMessage | Mute
 
 
 class Job:
@@ -145,16 +144,8 @@ class Job:
 
     async def _on_input(self, msg: Msg) -> None:
         self._last_heard = time.monotonic()
-        item: AudioFrame | AnyMessage | None
-        if is_frame(msg.data):
-            try:
-                item = decode_frame(msg.data)
-            except BadFrame:
-                metrics.MESSAGES_DROPPED.labels("undecodable").inc()
-                return
-        else:
-            item = decode_or_drop(msg.data, msg.subject)
-        if not isinstance(item, AudioFrame | JobMessage):
+        item = decode_item_or_drop(msg.data, msg.subject)
+        if item is None:
             return
         if (item.turn, item.attempt) != (self.request.turn, self.request.attempt):
             metrics.MESSAGES_DROPPED.labels("fenced").inc()

@@ -14,12 +14,11 @@ from parley.bus import (
     Bus,
     NoResponders,
     RequestTimeout,
-    decode_or_drop,
+    decode_item_or_drop,
     unsubscribe,
 )
-from parley.frames import AudioFrame, BadFrame, decode_frame, encode_frame, is_frame
+from parley.frames import AudioFrame, encode_frame
 from parley.messages import (
-    AnyMessage,
     BadMessage,
     Cancel,
     Done,
@@ -99,16 +98,8 @@ class JobChannel:
         return job
 
     async def _on_message(self, msg: Msg) -> None:
-        item: AudioFrame | AnyMessage | None
-        if is_frame(msg.data):
-            try:
-                item = decode_frame(msg.data)
-            except BadFrame:
-                shared_metrics.MESSAGES_DROPPED.labels("undecodable").inc()
-                return
-        else:
-            item = decode_or_drop(msg.data, msg.subject)
-        if not isinstance(item, AudioFrame | JobMessage):
+        item = decode_item_or_drop(msg.data, msg.subject)
+        if item is None:
             return
         if self._current is None or not self._current.admits(item):
             shared_metrics.MESSAGES_DROPPED.labels("fenced").inc()
