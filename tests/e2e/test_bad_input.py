@@ -178,6 +178,23 @@ async def test_a_client_that_never_reads_is_let_go_and_others_do_not_suffer(
     assert gateway.metric('parley_conversations_total{reason="client_too_slow"}') == 1
 
 
+async def test_a_client_that_never_plays_cannot_keep_a_turn_from_ending(engine: Engine) -> None:
+    call = await opened(engine)
+    await call.send('{"type": "text", "text": "Hello."}')
+    stuck = '{"type": "playback", "turn": 1, "ms": 0}'
+    async with asyncio.timeout(20):
+        while True:
+            await call.send(stuck)
+            try:
+                message = await asyncio.wait_for(call.recv(), 0.2)
+            except TimeoutError:
+                continue
+            if isinstance(message, str) and json.loads(message)["type"] == "spoken":
+                break
+    await call.send('{"type": "end"}')
+    assert await close_code(call) == 1000
+
+
 async def test_clients_that_vanish_leave_nothing(engine: Engine) -> None:
     call = await opened(engine, "five")
     await call.send('{"type": "text", "text": "Tell me about the museum."}')

@@ -19,6 +19,9 @@ from parley_gateway.timeline import Timeline
 AHEAD_MS = 6_000.0
 """The voice works at most so far ahead of the ear, and one segment: what an interrupt wastes."""
 
+CLIENT_LAG_SECONDS = 3.0
+"""How long a turn waits for a client that says it is behind. One that is stuck never catches up."""
+
 
 @dataclass(eq=False)
 class Speech:
@@ -40,6 +43,7 @@ class Speech:
         self._progressed = asyncio.Event()
         self._reported: tuple[float, float] | None = None
         self._begun = False
+        self._played_out_at: float | None = None
         self._lost: JobLost | None = None
 
     async def speak(self, segments: AsyncGenerator[str, None]) -> None:
@@ -138,8 +142,11 @@ class Speech:
             where = "segment" if self.spoken.mid_segment else "between"
             metrics.UNDERRUNS.labels(where).inc()
         self._progressed.set()
-        if self._playout.ended_by(self.heard_ms(now)):
-            self._ended.set()
+        if self._playout.ended_by(self._playout.heard_ms(now)):
+            self._played_out_at = self._played_out_at or now
+            patience_over = now - self._played_out_at > CLIENT_LAG_SECONDS
+            if patience_over or self._playout.ended_by(self.heard_ms(now)):
+                self._ended.set()
 
 
 def _first(group: BaseExceptionGroup[JobLost]) -> JobLost:
