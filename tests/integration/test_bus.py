@@ -33,6 +33,25 @@ async def test_audio_is_not_kept_while_nats_is_away(nats_server: NatsServer) -> 
     assert got == [b"before", b"after"]
 
 
+async def test_flush_returns_after_all_that_was_sent_before() -> None:
+    wire = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"max_payload": 1048576, "headers": true}\r\n')
+        while data := await reader.read(65536):
+            wire.extend(data)
+            writer.write(b"PONG\r\n" * data.count(b"PING\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Bus(ServiceConfig(nats_url=f"nats://127.0.0.1:{port}"), "test") as bus:
+        wire.clear()
+        assert await bus.publish_media("parley.v1.test", b"before")
+        await bus.flush()
+        assert wire.endswith(b"before\r\nPING\r\n")
+
+
 async def test_a_request_into_the_void_fails(nats_server: NatsServer) -> None:
     async with Bus(ServiceConfig(nats_url=nats_server.url), "test") as bus:
         nats_server.stop()

@@ -155,6 +155,9 @@ class Bus:
 
     async def flush(self) -> None:
         """Return when the server has seen all that was sent so far: subscriptions too."""
+        # The client's ping overtakes what waits in its buffer, and sends the buffer on its way:
+        # only a second ping is certain to come after it.
+        await self._nats.flush(timeout=2)
         await self._nats.flush(timeout=2)
 
 
