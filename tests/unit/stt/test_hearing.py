@@ -118,12 +118,18 @@ async def test_a_turn_on_the_wire() -> None:
     await hear(job, scribe)
     assert job.sent == [
         (SpeechStarted, {"position_ms": 64}),
-        (SpeechProgress, {"speech_ms": 96}),
-        (SpeechProgress, {"speech_ms": 192}),
+        (SpeechProgress, {"speech_ms": 96, "position_ms": 160}),
+        (SpeechProgress, {"speech_ms": 192, "position_ms": 256}),
         (SpeechEnded, {"position_ms": 256}),
         (
             Transcription,
-            {"message": "words", "confidence": 0.8, "is_final": True, "took_ms": 12.0},
+            {
+                "message": "words",
+                "confidence": 0.8,
+                "is_final": True,
+                "position_ms": 576,
+                "took_ms": 12.0,
+            },
         ),
         (EndOfTurn, {"position_ms": 256 + 320}),
     ]

@@ -59,6 +59,8 @@ class JobRefused(Message):
     type: Literal["job_refused"] = "job_refused"
     reason: str
     retry: Retry = Retry.NOW
+    retry_after: float | None = None
+    """With `later`: seconds until it is worth trying again, where that is known."""
 
 
 class WorkerStatus(Message):
@@ -89,10 +91,11 @@ class SpeechStarted(JobMessage):
 
 
 class SpeechProgress(JobMessage):
-    """The caller still speaks, for `speech_ms` of voice so far."""
+    """The caller still speaks at `position_ms`, for `speech_ms` of voice so far."""
 
     type: Literal["speech_progress"] = "speech_progress"
     speech_ms: float
+    position_ms: float
 
 
 class SpeechEnded(JobMessage):
@@ -105,6 +108,9 @@ class SpeechEnded(JobMessage):
 class Transcription(JobMessage):
     """What the caller said. A partial one is replaced by the next; a final one stays.
 
+    A final one covers the call's audio up to `position_ms`: a transcriber that takes over need
+    not hear that again.
+
     `is_interrupt`, whether it cut the bot off, is for the gateway to say: it alone knows what
     the bot was doing.
     """
@@ -113,6 +119,7 @@ class Transcription(JobMessage):
     message: str
     confidence: float = Field(default=1.0, ge=0, le=1)
     is_final: bool
+    position_ms: float
     is_interrupt: bool = False
     took_ms: float = 0.0
 
@@ -167,6 +174,12 @@ class Heartbeat(JobMessage):
     type: Literal["heartbeat"] = "heartbeat"
 
 
+class Draining(JobMessage):
+    """The worker is about to stop: another should take this job over, soon."""
+
+    type: Literal["draining"] = "draining"
+
+
 class Done(JobMessage):
     """The job is complete. The last message of a job that went well."""
 
@@ -179,6 +192,21 @@ class Failed(JobMessage):
     type: Literal["failed"] = "failed"
     reason: str
     retry: Retry = Retry.NOW
+    retry_after: float | None = None
+    """With `later`: seconds until it is worth trying again, where that is known."""
+
+
+class Begin(Message):
+    """The gateway has the worker's acceptance: the job may begin.
+
+    A worker that was frozen when it was asked, and accepts when nobody waits for it any more,
+    gets none, and lets go of the job.
+    """
+
+    type: Literal["begin"] = "begin"
+    stage: Stage
+    turn: int
+    attempt: int
 
 
 class Interrupt(Message):
@@ -211,6 +239,13 @@ class End(Message):
     reason: str = ""
 
 
+class Taken(Message):
+    """Another gateway has resumed the conversation; whoever held it before lets go of it."""
+
+    type: Literal["taken"] = "taken"
+    epoch: int
+
+
 class KeepAlive(Message):
     """The gateway still holds this conversation. A job that hears none for long gives up.
 
@@ -225,8 +260,8 @@ AnyMessage = Annotated[
     JobRequest | JobAccepted | JobRefused | WorkerStatus
     | SpeechStarted | SpeechProgress | SpeechEnded | Transcription | EndOfTurn
     | ReplyText | Speak | SpeakEnd | SpeechMarks | SegmentSpoken
-    | Heartbeat | Done | Failed
-    | Interrupt | Cancel | Mute | End | KeepAlive,
+    | Heartbeat | Draining | Done | Failed
+    | Begin | Interrupt | Cancel | Mute | End | Taken | KeepAlive,
     Field(discriminator="type"),
 ]  # fmt: skip
 
@@ -274,11 +309,15 @@ class Spec(BaseModel):
 
 
 class HearingSpec(Spec):
-    """One conversation's hearing. The audio comes as PCM16 mono at `sample_rate` Hz."""
+    """One conversation's hearing. The audio comes as PCM16 mono at `sample_rate` Hz.
+
+    `turn_open`: a turn whose first words another worker has recognised is not over yet.
+    """
 
     stage = Stage.STT
     sample_rate: int
     endpointing_ms: int = Field(gt=0)
+    turn_open: bool = False
 
 
 class ChatMessage(BaseModel):
@@ -294,12 +333,14 @@ class ReplySpec(Spec):
     """One turn's reply to this history; the last message is the caller's.
 
     `prepare`: no reply is wanted yet, only readiness for a call that begins with this history.
+    `written`: what a worker that was lost has written of this reply; only the rest is wanted.
     """
 
     stage = Stage.AGENT
     history: list[ChatMessage]
     is_interrupt: bool = False
     prepare: bool = False
+    written: str = ""
 
 
 class SpeechSpec(Spec):

@@ -32,9 +32,13 @@ ENTRY_POINTS = {
 class ProviderError(Exception):
     """A provider could not do its work. The text is for people and holds no secret."""
 
-    def __init__(self, reason: str, retry: Retry = Retry.NOW) -> None:
+    def __init__(
+        self, reason: str, retry: Retry = Retry.NOW, *, retry_after: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.retry = retry
+        self.retry_after = retry_after
+        """With Retry.LATER: seconds until it is worth trying again, where the provider said so."""
 
 
 class ProviderSettings(BaseModel):

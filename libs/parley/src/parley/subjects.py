@@ -1,13 +1,16 @@
 """The one place that spells NATS subjects.
 
 parley.v1.job.{stt,agent,tts}     queue groups: claims
+parley.v1.job.<stage>.<worker>    claims meant for one worker
 parley.v1.worker.<stage>.<id>     what a worker says of itself, each second
+parley.v1.worker.<stage>.<id>.probe   gateway -> worker   is it still connected to NATS?
 parley.v1.conv.<id>.audio         gateway -> stt      frames
 parley.v1.conv.<id>.heard         stt -> gateway      speech events, transcriptions
 parley.v1.conv.<id>.reply         agent -> gateway    text
 parley.v1.conv.<id>.speak         gateway -> tts      text segments to be spoken
 parley.v1.conv.<id>.speech        tts -> gateway      PCM and marks
-parley.v1.conv.<id>.control       broadcast           interrupt, cancel, mute, end
+parley.v1.conv.<id>.control       broadcast           begin, interrupt, cancel, mute, end
+parley.v1.record.<id>             JetStream           what happened in a conversation, to keep
 """
 
 import re
@@ -15,6 +18,7 @@ from enum import StrEnum
 
 PREFIX = "parley.v1"
 WORKERS = f"{PREFIX}.worker.*.*"
+RECORDS = f"{PREFIX}.record.*"
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -30,6 +34,21 @@ class Stage(StrEnum):
 def job(stage: Stage) -> str:
     """Where a piece of work of that stage is claimed; its queue group is the stage's name."""
     return f"{PREFIX}.job.{stage}"
+
+
+def job_of(stage: Stage, worker_id: str) -> str:
+    """Where a piece of work is offered to one worker alone."""
+    return f"{PREFIX}.job.{stage}.{_token(worker_id)}"
+
+
+def probe(stage: Stage, worker_id: str) -> str:
+    """A request here is answered by NATS itself, with no responders, once the worker is gone."""
+    return f"{worker(stage, worker_id)}.probe"
+
+
+def record(conversation_id: str) -> str:
+    """What happened in a conversation."""
+    return f"{PREFIX}.record.{_token(conversation_id)}"
 
 
 def worker(stage: Stage, worker_id: str) -> str:

@@ -109,7 +109,11 @@ class Hearing:
                 reporter.tell(SpeechStarted, position_ms=position_ms)
                 await self._for_transcriber.put(Cue.SPEECH_STARTED)
             case Voice(speech_ms=speech_ms):
-                reporter.tell(SpeechProgress, speech_ms=speech_ms)
+                reporter.tell(
+                    SpeechProgress,
+                    speech_ms=speech_ms,
+                    position_ms=reporter.position_ms,
+                )
             case Pause(position_ms=position_ms):
                 reporter.tell(SpeechEnded, position_ms=position_ms)
                 await self._for_transcriber.put(Cue.PAUSE)

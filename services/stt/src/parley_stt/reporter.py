@@ -62,6 +62,7 @@ class Reporter:
             message=result.message,
             confidence=result.confidence,
             is_final=result.is_final,
+            position_ms=self.position_ms,
             took_ms=result.took_ms,
         )
         if result.is_final and self._closings and self._closings[0].asked:
