@@ -1,6 +1,6 @@
 # Parley. `make run` starts the engine, `make test` tests it; both install what they need.
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test lint format bench lock clean
+.PHONY: help install run demo test lint format bench chaos lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,6 +34,10 @@ format: $(VENV)/.dev  ## let ruff mend what it can
 bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.talk
 
+chaos: $(VENV)/.dev  ## break everything, count what callers notice; SEED= ONLY= COUNT= FIRST=
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(COUNT),--count $(COUNT)) $(if $(FIRST),--first $(FIRST))
+
 lock: $(VENV)/.dev  ## resolve the pinned requirements anew
 	requirements/lock.sh
 
@@ -56,8 +60,8 @@ $(VENV)/.run: $(VENV)/.python requirements/run.txt requirements/models.txt $(PRO
 	@$(BIN)/pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements/dev.txt tests/plugins/recite/pyproject.toml
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt $(wildcard tests/plugins/*/pyproject.toml)
 	@echo "installing what the tests need ..."
 	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
-	@$(BIN)/pip install -q --no-deps --no-build-isolation -e ./tests/plugins/recite
+	@$(BIN)/pip install -q --no-deps --no-build-isolation $(patsubst %,-e ./%,$(wildcard tests/plugins/*))
 	@touch $@

@@ -32,7 +32,9 @@ def synthesizer(**settings: object) -> HibariSynthesizer:
 
 async def speak(message: str, **settings: object) -> tuple[SynthesisResult, bytes]:
     result = await synthesizer(**settings).create_speech(message)
-    return result, b"".join([chunk.chunk async for chunk in result.chunk_generator])
+    chunks = [chunk async for chunk in result.chunk_generator]
+    assert [chunk.is_last_chunk for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    return result, b"".join(chunk.chunk for chunk in chunks)
 
 
 def assert_marks_fit(result: SynthesisResult) -> None:
@@ -86,7 +88,8 @@ async def test_the_message_up_to_a_moment_is_what_was_said_by_then() -> None:
 
 async def test_pieces_join_without_a_click() -> None:
     result = await synthesizer().create_speech(" ".join(SENTENCES[:4]))
-    chunks = [np.frombuffer(chunk.chunk, np.int16) async for chunk in result.chunk_generator]
+    spoken = [chunk.chunk async for chunk in result.chunk_generator if chunk.chunk]
+    chunks = [np.frombuffer(pcm, np.int16) for pcm in spoken]
     assert len(chunks) == 4
     assert all(abs(int(chunk[edge])) < 20 for chunk in chunks for edge in (0, -1))
 

@@ -1,28 +1,27 @@
-"""The embedded language model, and every way in which a model elsewhere can fail."""
+"""The embedded language model, and a model elsewhere in its place."""
 
 import asyncio
 import dataclasses
-import json
 import resource
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from parley.messages import ChatMessage, Retry
+from parley.messages import ChatMessage, ReplySpec, Retry
 from parley.profiles import DEFAULT_PROMPT
 from parley.providers import ProviderError, settings_for
 from parley_agent import gguf
+from parley_agent.continuation import GO_ON
 from parley_agent.providers.llama import LlamaAgent
-from parley_agent.providers.openai_chat import OpenAIAgent
+from parley_agent.replying import write_reply
+from support.chat_server import DONE, Answer, ChatServer, Listener, chunk
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SYSTEM = ChatMessage(role="system", content=DEFAULT_PROMPT)
-KEY = "sk-a-very-secret-key"
 
 
 def asked(question: str) -> list[ChatMessage]:
@@ -43,7 +42,7 @@ def llama(**settings: Any) -> LlamaAgent:
     return LlamaAgent(settings_for(LlamaAgent, settings))
 
 
-async def reply(agent: LlamaAgent | OpenAIAgent, history: list[ChatMessage]) -> list[str]:
+async def reply(agent: LlamaAgent, history: list[ChatMessage]) -> list[str]:
     return [text async for text in agent.generate_response(history, conversation_id="c")]
 
 
@@ -90,6 +89,27 @@ async def test_a_history_beyond_its_context_is_trimmed(model: None) -> None:
     assert await reply(llama(), history)
 
 
+async def test_a_reply_that_another_worker_began_is_gone_on_with(model: None) -> None:
+    history = asked("How do I make a cup of tea?")
+    whole = "".join(await reply(llama(), history))
+    begun, _, _ = whole.partition(". ")
+    assert begun != whole
+    for written in (begun + ".", begun + ". "):
+        job: Any = Listener()
+        spec = ReplySpec(provider="llama", history=history, written=written)
+        await write_reply(llama(), spec, job)
+        assert len(job.text.split()) > 3
+        assert begun not in job.text
+
+
+async def test_the_beginning_of_a_reply_has_room_in_a_full_history(model: None) -> None:
+    history = [SYSTEM]
+    for number in range(100):
+        history.append(ChatMessage(role="user", content=f"What about number {number}, then? " * 3))
+        history.append(ChatMessage(role="assistant", content="That is a fine number. " * 4))
+    assert "".join(await reply(llama(), history))
+
+
 async def test_the_server_listens_on_loopback_alone(model: None) -> None:
     backend = await LlamaAgent._backend()
     assert backend.url.startswith("http://127.0.0.1:")
@@ -123,142 +143,22 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-# --- A model elsewhere
-
-
-class FakeServer:
-    """An HTTP server that answers a chat completion in one bad way."""
-
-    def __init__(self, status: int = 200, events: list[str] | None = None) -> None:
-        self.status = status
-        self.events = events
-        self.requests: list[dict[str, Any]] = []
-        self.closed = asyncio.Event()
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
-        self.requests.append(json.loads(await reader.readexactly(length)))
-        kind = "application/json" if self.events is None else "text/event-stream"
-        top = f"HTTP/1.1 {self.status} X\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n"
-        writer.write(top.encode())
-        if self.events is None:
-            error = {"error": {"message": f"bad key {KEY}: {head}", "code": "x"}}
-            writer.write(json.dumps(error).encode())
-        for event in self.events or []:
-            if event == "wait":
-                await reader.read()
-                self.closed.set()
-                break
-            writer.write(f"data: {event}\n\n".encode())
-            await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def serving(server: FakeServer) -> AsyncIterator[str]:
-    listener = await asyncio.start_server(server.answer, "127.0.0.1", 0)
-    async with listener:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
-
-
-def chunk(text: str | None = None, finish: str | None = None) -> str:
-    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}
-    return json.dumps(
-        {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-        | {"choices": [choice]}
-    )
-
-
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-
-
-async def elsewhere(server: FakeServer, **settings: Any) -> list[str]:
-    async with serving(server) as url:
-        wanted = {"baseUrl": url, "model": "m", **settings}
-        return await reply(OpenAIAgent(settings_for(OpenAIAgent, wanted)), asked("Hello."))
-
-
-async def test_a_good_reply_arrives() -> None:
-    server = FakeServer(events=[chunk("Hel"), chunk("lo."), chunk(finish="stop"), "[DONE]"])
-    assert await elsewhere(server, temperature=0.5, maxTokens=7) == ["Hel", "lo."]
-    (request,) = server.requests
-    assert (request["model"], request["temperature"], request["max_tokens"]) == ("m", 0.5, 7)
-    assert request["messages"][-1] == {"role": "user", "content": "Hello."}
-
-
-@pytest.mark.parametrize(
-    ("status", "retry"),
-    [
-        (400, Retry.NEVER),
-        (401, Retry.NEVER),
-        (404, Retry.NEVER),
-        (429, Retry.LATER),
-        (500, Retry.NOW),
-        (503, Retry.NOW),
-    ],
-)
-async def test_errors_are_sorted_asked_once_and_tell_no_key(status: int, retry: Retry) -> None:
-    server = FakeServer(status)
-    with pytest.raises(ProviderError) as failed:
-        await elsewhere(server)
-    assert failed.value.retry is retry
-    assert len(server.requests) == 1
-    assert KEY not in str(failed.value)
-    assert failed.value.__suppress_context__
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        [chunk("Hel"), "[DONE]"],
-        [chunk("Hel")],
-        [],
-        [chunk("Hel"), json.dumps({"error": {"message": KEY, "code": 500}})],
-    ],
-)
-async def test_a_reply_that_just_stops_is_a_failure(events: list[str]) -> None:
-    with pytest.raises(ProviderError) as failed:
-        await elsewhere(FakeServer(events=events))
-    assert failed.value.retry is Retry.NOW
-    assert KEY not in str(failed.value)
-
-
-async def test_a_server_that_is_not_there() -> None:
-    agent = OpenAIAgent(settings_for(OpenAIAgent, {"baseUrl": "http://127.0.0.1:9/v1"}))
-    with pytest.raises(ProviderError, match="cannot be reached") as failed:
-        await reply(agent, asked("Hello."))
-    assert failed.value.retry is Retry.NOW
-
-
-async def test_closing_the_generator_closes_the_connection() -> None:
-    server = FakeServer(events=[chunk("Hel"), "wait"])
-    async with serving(server) as url:
-        agent = OpenAIAgent(settings_for(OpenAIAgent, {"baseUrl": url}))
-        pieces = agent.generate_response(asked("Hello."), conversation_id="c")
-        assert await anext(pieces) == "Hel"
-        await pieces.aclose()
-        await asyncio.wait_for(server.closed.wait(), 1)
-
-
-async def test_openai_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(ProviderError, match="OPENAI_API_KEY") as refused:
-        OpenAIAgent(settings_for(OpenAIAgent, {}))
-    assert refused.value.retry is Retry.NEVER
+# --- A model elsewhere in its place
 
 
 async def test_a_server_elsewhere_takes_the_embedded_models_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await LlamaAgent.shut_down()
-    server = FakeServer(events=[chunk("Hello."), chunk(finish="stop"), "[DONE]"])
-    async with serving(server) as url:
+    server = ChatServer(Answer(events=[chunk("Hello."), chunk(finish="stop"), DONE]))
+    async with server.serving() as url:
         monkeypatch.setenv("PARLEY_LLM_URL", url)
         monkeypatch.setenv("PARLEY_LLM_MODEL", "big")
         assert await reply(llama(), asked("Hi.")) == ["Hello."]
+        begun = ChatMessage(role="assistant", content="Hello!")
+        await reply(llama(), [*asked("Hi."), begun])
         await LlamaAgent.shut_down()
-    assert server.requests[0]["model"] == "big"
-    assert len(server.requests[0]["messages"]) == 2
+    first, second = server.requests
+    assert first["model"] == "big"
+    assert len(first["messages"]) == 2
+    assert [message["content"] for message in second["messages"][1:]] == ["Hi.", "Hello!", GO_ON]

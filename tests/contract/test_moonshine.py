@@ -2,19 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from typing import Any
 
 import jiwer
 import numpy as np
 import pytest
-import soundfile
-import soxr
-from whisper_normalizer.english import EnglishTextNormalizer
 
-from parley.audio import HEARING_RATE, from_float
+from parley.audio import HEARING_RATE, bytes_for, duration_ms, from_float
 from parley.frames import AudioFrame
 from parley.messages import (
     EndOfTurn,
@@ -26,88 +22,99 @@ from parley.messages import (
     SpeechStarted,
     Transcription,
 )
-from parley.providers import Cue, Emit, Heard, ProviderError, TurnEnded
+from parley.providers import Cue, Heard, ProviderError, TurnEnded
 from parley.weights import WeightFile
-from parley_stt.engines import moonshine_onnx
+from parley_stt.engines import live, moonshine_onnx
 from parley_stt.engines.silero import load_silero
 from parley_stt.hearing import Hearing
 from parley_stt.providers.moonshine import MoonshineSettings, MoonshineTranscriber
 from parley_stt.voice_activity import VoiceActivity
+from support.recordings import TWO_CITIES, part, recording
+from support.words import normal, word_error_rate
 
-TWO_CITIES = """
-It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of
-foolishness, it was the epoch of belief, it was the epoch of incredulity, it was the season of
-Light, it was the season of Darkness, it was the spring of hope, it was the winter of despair, we
-had everything before us, we had nothing before us, we were all going direct to Heaven, we were
-all going direct the other way -- in short, the period was so far like the present period, that
-some of its noisiest authorities insisted on its being received, for good or for evil, in the
-superlative degree of comparison only.
-"""
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 MAX_WER = 0.15
 FRAME_MS = 20
 TAIL_MS = 1_500
+TRAILING_MS = 2_500
+"""No recording's last turn ends, with its silence, so long before the recording does."""
 SPEED = 5
 """Times real time: the recogniser keeps up, and partials have a moment of rest."""
 
 
-def recording(name: str) -> Iterator[bytes]:
-    """Frames of 20 ms at 16 kHz, and a while of silence."""
-    spec = find_spec("moonshine_voice")
-    assert spec is not None and spec.origin is not None
-    samples, rate = soundfile.read(Path(spec.origin).parent / "assets" / name, dtype="float32")
-    samples = soxr.resample(samples, rate, HEARING_RATE)
-    pcm = from_float(samples) + bytes(HEARING_RATE * TAIL_MS // 1000 * 2)
-    size = HEARING_RATE * FRAME_MS // 1000 * 2
+silero = cache(load_silero)
+
+
+@pytest.fixture(autouse=True)
+async def _own_pool() -> AsyncIterator[None]:
+    """Each test has an event loop of its own, to which its recognitions belong."""
+    yield
+    await MoonshineTranscriber.shut_down()
+
+
+def spoken(name: str) -> bytes:
+    """The recording at 16 kHz, and a while of silence."""
+    return recording(name, HEARING_RATE) + bytes(bytes_for(TAIL_MS, HEARING_RATE))
+
+
+def cut(pcm: bytes, ms: int = FRAME_MS) -> Iterator[bytes]:
+    """The audio in frames of so many ms."""
+    size = bytes_for(ms, HEARING_RATE)
     for begin in range(0, len(pcm), size):
         yield pcm[begin : begin + size]
 
 
 class Job:
-    """Gives the hearing a recording; is over a while after its end."""
+    """Gives the hearing a script, and keeps what it says."""
 
-    def __init__(self, name: str, muted: bool = False) -> None:
+    def __init__(self, items: AsyncIterator[AudioFrame | Mute]) -> None:
         self.context: dict[str, object] = {}
         self.sent: list[tuple[type[JobMessage], dict[str, Any]]] = []
         self.over = asyncio.Event()
-        self._items = self._script(name, muted)
-
-    async def _script(self, name: str, muted: bool) -> AsyncIterator[AudioFrame | Mute]:
-        if muted:
-            yield Mute(muted=True)
-        began, position = time.monotonic(), 0
-        for seq, pcm in enumerate(recording(name)):
-            due = began + position / HEARING_RATE / SPEED
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            yield AudioFrame(0, 1, seq, 0, position, pcm)
-            position += len(pcm) // 2
-        await asyncio.sleep(0.5)
-        self.over.set()
-        await asyncio.Event().wait()
+        self.is_over: Callable[[Job], bool] = lambda _job: False
+        self._items = items
 
     async def receive(self) -> AudioFrame | Mute:
-        return await anext(self._items)
+        try:
+            return await anext(self._items)
+        except StopAsyncIteration:
+            await asyncio.Event().wait()
+            raise
 
     async def send(self, kind: type[JobMessage], **fields: Any) -> None:
-        self.sent.append((kind, fields))
+        if not self.over.is_set():
+            self.sent.append((kind, fields))
+        if self.is_over(self):
+            self.over.set()
 
     def of(self, kind: type[JobMessage]) -> list[dict[str, Any]]:
         return [fields for sent, fields in self.sent if sent is kind]
 
     @property
+    def finals(self) -> list[dict[str, Any]]:
+        return [heard for heard in self.of(Transcription) if heard["is_final"]]
+
+    @property
     def text(self) -> str:
-        finals = [heard["message"] for heard in self.of(Transcription) if heard["is_final"]]
-        return " ".join(filter(None, finals))
+        return " ".join(filter(None, (heard["message"] for heard in self.finals)))
 
 
-async def hear(name: str, endpointing_ms: int = 700, muted: bool = False) -> Job:
+def ended_after(position_ms: float) -> Callable[[Job], bool]:
+    """Whether a job has told the end of a turn later than that."""
+    return lambda job: any(end["position_ms"] > position_ms for end in job.of(EndOfTurn))
+
+
+async def run(job: Job, endpointing_ms: int = 700, turn_open: bool = False) -> Job:
+    """Hear until the job is over."""
     await MoonshineTranscriber.warm_up()
     spec = HearingSpec(
-        provider="moonshine", sample_rate=HEARING_RATE, endpointing_ms=endpointing_ms
+        provider="moonshine",
+        sample_rate=HEARING_RATE,
+        endpointing_ms=endpointing_ms,
+        turn_open=turn_open,
     )
     transcriber = MoonshineTranscriber(MoonshineSettings(), spec.language)
-    job = Job(name, muted)
-    hearing = Hearing(spec, transcriber, VoiceActivity(load_silero()))
+    hearing = Hearing(spec, transcriber, VoiceActivity(silero()))
     running = asyncio.create_task(hearing.run(job))  # type: ignore[arg-type]
     over = asyncio.create_task(job.over.wait())
     await asyncio.wait([running, over], return_when=asyncio.FIRST_COMPLETED)
@@ -117,9 +124,25 @@ async def hear(name: str, endpointing_ms: int = 700, muted: bool = False) -> Job
     return job
 
 
-def error_rate(said: str, heard: str) -> float:
-    normalize = EnglishTextNormalizer()
-    return float(jiwer.wer(normalize(said), normalize(heard)))
+async def hear(name: str, endpointing_ms: int = 700, muted: bool = False) -> Job:
+    """Hear a recording to the end of its last turn, or, `muted`, until a while after its end."""
+
+    async def script() -> AsyncIterator[AudioFrame | Mute]:
+        if muted:
+            yield Mute(muted=True)
+        began, position = time.monotonic(), 0
+        for seq, pcm in enumerate(cut(spoken(name))):
+            due = began + position / HEARING_RATE / SPEED
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            yield AudioFrame(0, 1, seq, 0, position, pcm)
+            position += len(pcm) // 2
+        if muted:
+            await asyncio.sleep(0.5)
+            job.over.set()
+
+    job = Job(script())
+    job.is_over = ended_after(duration_ms(len(recording(name)), HEARING_RATE) - TRAILING_MS)
+    return await run(job, endpointing_ms)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +152,7 @@ def error_rate(said: str, heard: str) -> float:
 )
 async def test_words(name: str, said: str, endpointing_ms: int) -> None:
     job = await hear(name, endpointing_ms)
-    rate = error_rate(said, job.text)
+    rate = word_error_rate(said, job.text)
     print(f"\n{name}: WER {rate:.1%}: {job.text}")
     assert rate <= MAX_WER
 
@@ -154,6 +177,64 @@ async def test_while_muted_nothing_is_heard() -> None:
     assert job.sent == []
 
 
+async def at_once(pcm: bytes, begin_ms: float = 0.0) -> AsyncIterator[AudioFrame | Mute]:
+    """All the audio from there on, as a worker gets it that takes over."""
+    position = round(begin_ms * HEARING_RATE / 1000)
+    for seq, frame in enumerate(cut(pcm[2 * position :], 200)):
+        yield AudioFrame(0, 1, seq, 0, position, frame)
+        position += len(frame) // 2
+
+
+async def hear_at_once(
+    pcm: bytes, endpointing_ms: int, *, finals: int = 0, after: Job | None = None
+) -> Job:
+    """Hear until so many finals, or else to the end; go on where another job ended."""
+    turn_open, begin_ms = False, 0.0
+    if after is not None:
+        kinds = [kind for kind, _ in after.sent if kind in (SpeechStarted, EndOfTurn)]
+        turn_open, begin_ms = kinds[-1] is SpeechStarted, after.finals[-1]["position_ms"]
+    silence = bytes(bytes_for(endpointing_ms + TAIL_MS, HEARING_RATE))
+    job = Job(at_once(pcm + silence, begin_ms))
+    job.is_over = ended_after(duration_ms(len(pcm), HEARING_RATE) - 1_000)
+    if finals:
+        job.is_over = lambda job: len(job.finals) == finals
+    return await run(job, endpointing_ms, turn_open)
+
+
+async def test_catching_up_recognises_nothing_but_what_is_final() -> None:
+    await MoonshineTranscriber.warm_up()
+    for seconds in (5, 10):
+        pcm = part(recording("two_cities.wav"), 0, seconds)
+        began = time.monotonic()
+        job = await hear_at_once(pcm, 1_200)
+        took = time.monotonic() - began
+        recognised = sum(heard["took_ms"] for heard in job.finals) / 1000
+        print(f"\n{seconds} s at once: {took:.2f} s, {recognised:.2f} s of it recognition")
+        assert len(job.of(Transcription)) == len(job.finals) == 1
+
+
+@pytest.mark.parametrize(
+    ("endpointing_ms", "cut_ms", "dies_after"),
+    # Finals at pauses in mid-turn and at ends of turns; and where speech goes on.
+    [(700, live.CUT_MS, (1, 2)), (2_000, 9_000, (1, 3))],
+)
+async def test_no_word_is_lost_or_doubled_when_another_worker_goes_on(
+    monkeypatch: pytest.MonkeyPatch, endpointing_ms: int, cut_ms: int, dies_after: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(live, "CUT_MS", cut_ms)
+    said = TWO_CITIES.partition(" In short")[0]
+    pcm = part(recording("two_cities.wav"), 0, 29)
+    whole = await hear_at_once(pcm, endpointing_ms)
+    for finals in dies_after:
+        first = await hear_at_once(pcm, endpointing_ms, finals=finals)
+        second = await hear_at_once(pcm, endpointing_ms, after=first)
+        joined = f"{first.text} {second.text}"
+        words = jiwer.process_words(normal(whole.text), normal(joined))
+        print(f"\nafter {first.finals[-1]['position_ms'] / 1000:.2f} s: {second.text}")
+        assert words.deletions <= 1 and words.insertions <= 1, joined
+        assert word_error_rate(said, joined) <= word_error_rate(said, whole.text) + 0.04, joined
+
+
 async def transcribe(script: list[bytes | Cue]) -> list[Heard]:
     heard: list[Heard] = []
 
@@ -165,18 +246,17 @@ async def transcribe(script: list[bytes | Cue]) -> list[Heard]:
         assert isinstance(result, Heard)
         heard.append(result)
 
-    keep: Emit = emit
-    await MoonshineTranscriber(MoonshineSettings(), "en").transcribe(source(), keep)
+    await MoonshineTranscriber(MoonshineSettings(), "en").transcribe(source(), emit)
     return heard
 
 
 async def test_faster_than_real_time() -> None:
-    frames = list(recording("beckett.wav"))
+    frames = list(cut(spoken("beckett.wav")))
     await MoonshineTranscriber.warm_up()
     began = time.process_time()
     heard = await transcribe([Cue.SPEECH_STARTED, *frames, Cue.FINALIZE])
     assert heard[-1].is_final
-    assert error_rate(BECKETT, heard[-1].message) <= MAX_WER
+    assert word_error_rate(BECKETT, heard[-1].message) <= MAX_WER
     assert time.process_time() - began < len(frames) * FRAME_MS / 1000
 
 
@@ -197,21 +277,22 @@ def test_a_wrong_hash_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_voice_activity_is_the_same_for_many_as_for_one() -> None:
-    pcm = b"".join(recording("beckett.wav"))
+    pcm = spoken("beckett.wav")
     windows = [pcm[begin : begin + 1024] for begin in range(0, len(pcm) - 1024, 1024)][:120]
     streams = [windows, windows[20:] + windows[:20], windows[::-1]]
     infer = load_silero()
 
     async def alone(stream: list[bytes]) -> list[float]:
         with VoiceActivity(infer).listener() as listener:
-            return [await listener.probability(window) for window in stream]
+            return [(await listener.probabilities([window]))[0] for window in stream]
 
     expected = [await alone(stream) for stream in streams]
     shared = VoiceActivity(infer)
 
     async def together(stream: list[bytes]) -> list[float]:
         with shared.listener() as listener:
-            return [await listener.probability(window) for window in stream]
+            first = await listener.probabilities(stream[:50])
+            return first + await listener.probabilities(stream[50:])
 
     found = await asyncio.gather(*map(together, streams))
     assert np.allclose(found, expected, atol=1e-4)

@@ -1,5 +1,7 @@
 """Errors of the SDK, sorted."""
 
+from datetime import UTC, datetime
+
 import httpx2
 import openai
 import pytest
@@ -48,3 +50,11 @@ def test_what_has_no_status_may_be_tried_again_at_once(error: openai.OpenAIError
     explained = sorted_error(error, "the model")
     assert explained.retry is Retry.NOW
     assert "sk-secret" not in str(explained)
+
+
+def test_a_date_is_compared_to_the_present() -> None:
+    headers = {"Retry-After": "Sun, 01 Mar 2026 12:00:30 GMT"}
+    response = httpx2.Response(429, request=REQUEST, headers=headers)
+    error = openai.APIStatusError("", response=response, body=None)
+    now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+    assert sorted_error(error, "the model", now).retry_after == 30

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from parley.messages import ChatMessage, JobRequest, ReplySpec, ReplyText, Retry
-from parley.providers import Agent, ProviderError, ProviderSettings
+from parley.providers import Agent, AgentCapabilities, Patience, ProviderError, ProviderSettings
 from parley.subjects import Stage
-from parley_agent.replying import ReplyHandler, write_reply
+from parley_agent.replying import ReplyHandler, prepare, write_reply
 
 HISTORY = [{"role": "user", "content": "Hello."}]
 
@@ -98,3 +98,74 @@ async def test_preparing_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     await handler.open(request(provider="echo", history=HISTORY, prepare=True))(running)
     assert [message.content for message in agent.prepared] == ["Hello."]
     assert job.sent == []
+
+
+class Recital(Agent):
+    """Writes the same reply whatever it is asked, and hangs when it is told to."""
+
+    patience = Patience(first=0.02, between=30.0)
+    history: Sequence[ChatMessage] = ()
+    hangs = False
+    closed = False
+
+    async def generate_response(
+        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+    ) -> AsyncGenerator[str, None]:
+        self.history = history
+        try:
+            if self.hangs:
+                await asyncio.Event().wait()
+            for word in ["One", "two.", "Three", "four."]:
+                yield word + " "
+        finally:
+            self.closed = True
+
+    async def prepare(self, history: Sequence[ChatMessage]) -> None:
+        await asyncio.Event().wait()
+
+
+class Continuing(Recital):
+    capabilities = AgentCapabilities(continues_reply=True)
+
+
+async def written(agent: Agent, **spec: Any) -> str:
+    job = FakeJob()
+    running: Any = job
+    wanted = ReplySpec.model_validate({"provider": "test", "history": HISTORY, **spec})
+    await write_reply(agent, wanted, running)
+    return "".join(fields["text"] for _, fields in job.sent)
+
+
+@pytest.mark.parametrize(
+    ("before", "rest"),
+    [("", "One two. Three four. "), ("One two.", "Three four. "), ("One two. Three four.", "")],
+)
+async def test_only_the_rest_is_sent_of_a_reply_that_was_begun(before: str, rest: str) -> None:
+    agent = Recital(ProviderSettings())
+    assert await written(agent, written=before) == rest
+    assert [message.role for message in agent.history] == ["user"]
+
+
+async def test_an_agent_that_continues_is_given_the_beginning() -> None:
+    agent = Continuing(ProviderSettings())
+    assert await written(agent, written="One two.") == "Three four. "
+    assert agent.history[-1] == ChatMessage(role="assistant", content="One two.")
+    await written(agent)
+    assert [message.role for message in agent.history] == ["user"]
+
+
+async def test_an_agent_that_hangs_is_closed() -> None:
+    agent = Recital(ProviderSettings())
+    agent.hangs = True
+    with pytest.raises(ProviderError, match=r"'test' has given nothing for 0\.02 s") as failed:
+        await written(agent)
+    assert failed.value.retry is Retry.NOW
+    assert agent.closed
+
+
+async def test_preparing_has_an_end() -> None:
+    spec = ReplySpec.model_validate({"provider": "test", "history": HISTORY, "prepare": True})
+    job: Any = FakeJob()
+    with pytest.raises(ProviderError, match="not ready") as failed:
+        await prepare(Recital(ProviderSettings()), spec, job)
+    assert failed.value.retry is Retry.NOW

@@ -7,8 +7,8 @@ from parley_stt.endpointing import WINDOW_MS, Endpointer, Event, Onset, Pause, T
 LEVELS = {"#": 0.9, "~": 0.4, ".": 0.05}
 
 
-def hear(picture: str, endpointing_ms: float = 640) -> list[Event]:
-    endpointer = Endpointer(endpointing_ms)
+def hear(picture: str, endpointing_ms: float = 640, turn_open: bool = False) -> list[Event]:
+    endpointer = Endpointer(endpointing_ms, turn_open)
     events: list[Event] = []
     for index, level in enumerate(picture):
         events += endpointer.push(LEVELS[level], index * WINDOW_MS)
@@ -86,3 +86,18 @@ def test_the_next_turn_is_like_the_first() -> None:
     picture = "#####" + "." * 25
     kinds = [type(event) for event in without_voice(hear(picture * 2))]
     assert kinds == [Onset, Pause, TurnOver] * 2
+
+
+@pytest.mark.parametrize("click", ["", "#", "#..#"])
+def test_a_turn_that_is_open_from_the_beginning_ends_without_voice(click: str) -> None:
+    assert hear("." * 10 + click + "." * 200, turn_open=True) == [TurnOver(640)]
+
+
+def test_a_turn_that_is_open_from_the_beginning_goes_on_with_speech() -> None:
+    events = without_voice(hear("." * 10 + "#####" + "." * 25, turn_open=True))
+    assert events == [Onset(320), Pause(480), TurnOver(480 + 640)]
+
+
+def test_speech_may_go_on_from_the_first_moment() -> None:
+    events = without_voice(hear("#####" + "." * 25, turn_open=True))
+    assert events == [Onset(0), Pause(160), TurnOver(160 + 640)]

@@ -21,6 +21,7 @@ class Pool:
     def __init__(self, held: bool = False) -> None:
         self.tickets: list[Ticket] = []
         self.idle = True
+        self.is_working = True
         self.held = held
 
     def submit(self, audio: bytes, urgency: Urgency) -> Ticket:
@@ -43,23 +44,31 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def hear(
-    pool: Pool, script: list[bytes | Cue], partial_ms: float = 1e9
-) -> list[tuple[str, bool]]:
-    heard: list[tuple[str, bool]] = []
+async def results(
+    pool: Pool, script: list[bytes | Cue], partial_ms: float = 1e9, at_once: bool = False
+) -> list[Heard]:
+    heard: list[Heard] = []
 
     def emit(result: Heard | TurnEnded) -> None:
         assert isinstance(result, Heard)
-        heard.append((result.message, result.is_final))
+        heard.append(result)
 
     async def source() -> AsyncIterator[bytes | Cue]:
         for item in script:
             yield item
-            await settle()
+            if not at_once:
+                await settle()
 
     live = LiveRecognition(pool, emit, partial_ms)  # type: ignore[arg-type]
     await live.run(source())
     return heard
+
+
+async def hear(
+    pool: Pool, script: list[bytes | Cue], partial_ms: float = 1e9
+) -> list[tuple[str, bool]]:
+    heard = await results(pool, script, partial_ms)
+    return [(result.message, result.is_final) for result in heard]
 
 
 async def test_the_pause_makes_the_final() -> None:
@@ -126,6 +135,52 @@ async def test_a_very_long_utterance_is_cut_where_it_is_quiet() -> None:
     assert b"".join(ticket.audio for ticket in pool.tickets) == b"".join(
         item for item in script if isinstance(item, bytes)
     )
+
+
+async def test_finals_that_nobody_asked_for_say_where_they_end() -> None:
+    script: list[bytes | Cue] = [audio(3000), STARTED, *[audio(1000)] * 13, PAUSE, audio(300)]
+    script += [STARTED, *[audio(1000, 99)] * 17, audio(500, 1), *[audio(500, 99)] * 5, PAUSE]
+    script += [audio(400), FINALIZE, audio(900), STARTED, audio(100)]
+    finals = [result for result in await results(Pool(), script) if result.is_final]
+    committed = 3000 + 13_000
+    cut = committed + 300 + 17_050
+    assert [final.end_ms for final in finals] == [committed, cut, None, None]
+    assert [final.message for final in finals] == [
+        f"{13_000 + PRE_ROLL_MS} ms", "17350 ms", "2950 ms", f"{100 + PRE_ROLL_MS} ms"
+    ]  # fmt: skip
+
+
+async def test_what_comes_at_once_is_recognised_once() -> None:
+    pool = Pool()
+    script: list[bytes | Cue] = [STARTED, *[audio(32)] * 100, PAUSE, *[audio(32)] * 6]
+    script += [STARTED, *[audio(32)] * 100, PAUSE, *[audio(32)] * 20, FINALIZE]
+    heard = await results(pool, script, partial_ms=200, at_once=True)
+    assert heard == [Heard(f"{206 * 32} ms", True, 0.9, 1.0)]
+    assert len(pool.tickets) == 1
+
+
+async def test_what_comes_at_once_makes_one_partial_of_all_of_it() -> None:
+    pool = Pool(held=True)
+    heard: list[Heard | TurnEnded] = []
+    script: list[bytes | Cue] = [STARTED, *[audio(32)] * 100]
+
+    async def source() -> AsyncIterator[bytes | Cue]:
+        for item in script:
+            yield item
+        await asyncio.Event().wait()
+
+    live = LiveRecognition(pool, heard.append, 200)  # type: ignore[arg-type]
+    running = asyncio.create_task(live.run(source()))
+    await settle()
+    assert [len(ticket.audio) for ticket in pool.tickets] == [100 * 32 * MS]
+    assert live.is_working
+    pool.finish(pool.tickets[0])
+    await settle()
+    assert heard == [Heard("3200 ms", False, 0.9, 1.0)]
+    assert not live.is_working
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_one_final_for_a_finalize_that_overtakes_the_recognition() -> None:

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from parley_stt.engines.pool import RecognitionPool, Urgency
+from parley_stt.engines.pool import STUCK_SECONDS, RecognitionPool, Urgency
 from parley_stt.engines.recognition import Recognition, without_hallucinations
 
 
@@ -36,6 +36,26 @@ async def test_finals_go_first() -> None:
         await ticket.result
     assert recogniser.order == [b"running", b"hurried", b"pause", b"partial"]
     assert pool.idle
+    pool.close()
+
+
+async def test_a_pool_that_gets_on_is_working(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("parley_stt.engines.pool.monotonic", lambda: now)
+    recogniser = Recogniser()
+    pool = RecognitionPool(recogniser, threads=1)
+    assert not pool.is_working
+    now += 1000
+    one, two = pool.submit(b"one", Urgency.FINAL), pool.submit(b"two", Urgency.FINAL)
+    now += STUCK_SECONDS - 1
+    assert pool.is_working
+    now += 2
+    assert not pool.is_working, "one recognition does not take so long"
+    recogniser.gate.set()
+    await one.result
+    assert pool.is_working
+    await two.result
+    assert not pool.is_working
     pool.close()
 
 

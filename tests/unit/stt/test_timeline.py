@@ -45,6 +45,18 @@ def test_a_long_gap_is_filled_with_a_second_and_jumped() -> None:
     assert windows[-1].position_ms == pytest.approx(10_032, abs=64)
 
 
+def test_what_came_before_a_long_gap_keeps_its_position() -> None:
+    timeline = Timeline(16_000)
+    assert timeline.push(0, pcm(300)) == []
+    windows = timeline.push(10 * 16_000, pcm(1024))
+    assert windows[0] == Window(0, pcm(300) + bytes(212 * 2))
+    assert [window.position_ms for window in windows[:31]] == [32 * i for i in range(31)]
+    joined, whole = windows[-2:]
+    silent = 16_000 + 300 - 31 * 512
+    assert joined == Window(10_000 - silent / 16, bytes(silent * 2) + pcm(512 - silent))
+    assert whole.position_ms == joined.position_ms + 32
+
+
 def test_repeated_audio_is_cut() -> None:
     timeline = Timeline(16_000)
     timeline.push(0, pcm(512))

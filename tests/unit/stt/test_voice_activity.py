@@ -29,8 +29,8 @@ class Model:
 async def test_one_listener_does_not_wait_for_company() -> None:
     model = Model()
     with VoiceActivity(model).listener() as listener:
-        assert await listener.probability(LOUD) == 0.5
-        assert await listener.probability(QUIET) == 0.5, "it hears the window before"
+        assert await listener.probabilities([LOUD]) == [0.5]
+        assert await listener.probabilities([QUIET]) == [0.5], "it hears the window before"
         assert listener.state.min() == listener.state.max() == 2
 
 
@@ -38,8 +38,8 @@ async def test_all_present_share_a_run() -> None:
     model = Model()
     shared = VoiceActivity(model)
     with shared.listener() as one, shared.listener() as two:
-        both = await asyncio.gather(one.probability(LOUD), two.probability(QUIET))
-        assert tuple(both) == (0.5, 0.0)
+        both = await asyncio.gather(one.probabilities([LOUD]), two.probabilities([QUIET]))
+        assert tuple(both) == ([0.5], [0.0])
     assert model.batches == [2]
 
 
@@ -47,21 +47,35 @@ async def test_an_absent_one_delays_nobody_for_long() -> None:
     model = Model()
     shared = VoiceActivity(model)
     with shared.listener() as one, shared.listener():
-        assert await asyncio.wait_for(one.probability(LOUD), 1) == 0.5
+        assert await asyncio.wait_for(one.probabilities([LOUD]), 1) == [0.5]
 
 
-async def test_a_hurried_window_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_backlog_goes_at_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parley_stt.voice_activity.LINGER_SECONDS", 3600)
     shared = VoiceActivity(Model())
     with shared.listener() as one, shared.listener():
-        assert await one.probability(LOUD, hurry=True) == 0.5
+        assert await one.probabilities([QUIET, LOUD, QUIET]) == [0.0, 0.5, 0.5]
+        assert await one.probabilities([LOUD, LOUD]) == [0.5, 1.0]
+        assert one.state.min() == one.state.max() == 5
+
+
+async def test_backlogs_of_any_length_share_a_run() -> None:
+    model = Model()
+    shared = VoiceActivity(model)
+    with shared.listener() as one, shared.listener() as two:
+        both = await asyncio.gather(
+            one.probabilities([QUIET, LOUD]), two.probabilities([LOUD, QUIET, QUIET, LOUD])
+        )
+        assert tuple(both) == ([0.0, 0.5], [0.5, 0.5, 0.0, 0.5])
+        assert (one.state.max(), two.state.max()) == (2, 4)
+    assert model.batches in ([2, 2, 1, 1], [1, 1, 1, 1, 1, 1])
 
 
 async def test_a_failure_reaches_who_waits() -> None:
     model = Model()
     model.error = RuntimeError("broken")
     with VoiceActivity(model).listener() as one, pytest.raises(RuntimeError, match="broken"):
-        await one.probability(LOUD)
+        await one.probabilities([LOUD])
 
 
 async def test_one_that_left_does_not_disturb(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +83,9 @@ async def test_one_that_left_does_not_disturb(monkeypatch: pytest.MonkeyPatch) -
     shared = VoiceActivity(Model())
     with shared.listener() as one:
         with shared.listener() as two:
-            left = asyncio.create_task(two.probability(LOUD))
+            left = asyncio.create_task(two.probabilities([LOUD]))
             await asyncio.sleep(0)
             left.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await left
-        assert await one.probability(LOUD) == 0.5
+        assert await one.probabilities([LOUD]) == [0.5]

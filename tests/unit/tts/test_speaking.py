@@ -10,6 +10,8 @@ from parley.marks import Mark
 from parley.messages import JobRequest, Retry, SegmentSpoken, Speak, SpeakEnd, SpeechMarks
 from parley.providers import (
     ChunkResult,
+    InputLost,
+    Patience,
     ProviderError,
     ProviderSettings,
     SynthesisResult,
@@ -33,6 +35,7 @@ class Tones(Synthesizer):
                     result.marks.append(Mark(word, message.index(word), index * 250, 250))
                     await asyncio.sleep(0)
                     yield ChunkResult(b"\1\0" * (RATE // 4))
+                yield ChunkResult(b"", is_last_chunk=True)
             finally:
                 self.closed = True
 
@@ -112,8 +115,8 @@ async def test_a_later_attempt_may_begin_with_a_later_segment() -> None:
     assert [spoken["segment"] for spoken in job.of(SegmentSpoken)] == [3, 4]
 
 
-async def test_a_lost_segment_fails_the_job() -> None:
-    with pytest.raises(ProviderError, match="segment 1 "):
+async def test_a_lost_segment_fails_the_job_and_is_not_the_voices_fault() -> None:
+    with pytest.raises(InputLost, match="segment 1 "):
         await speak(FakeJob((0, "one"), (2, "three"), None))
 
 
@@ -151,3 +154,70 @@ def test_jobs_with_the_same_settings_share_a_synthesizer() -> None:
     for speed in (1.0, 1.0, 1.5):
         handler.open(request(provider="hibari", sample_rate=16_000, settings={"speed": speed}))
     assert len(handler._synthesizers) == 2
+
+
+class Chunks(Synthesizer):
+    """Gives these chunks; a last one if there is an L; hangs at an H, before all others if first.
+
+    What comes after a last chunk is never asked for.
+    """
+
+    patience = Patience(first=0.02, between=0.02)
+
+    def __init__(self, kinds: str) -> None:
+        super().__init__(ProviderSettings(), "en-US")
+        self.kinds = kinds
+        self.closed = False
+
+    async def create_speech(self, message: str) -> SynthesisResult:
+        if self.kinds == "no result":
+            await asyncio.Event().wait()
+        return SynthesisResult(message, RATE, self.chunks())
+
+    async def chunks(self) -> AsyncGenerator[ChunkResult, None]:
+        try:
+            for kind in self.kinds:
+                if kind == "H":
+                    await asyncio.Event().wait()
+                yield ChunkResult(bytes(320), is_last_chunk=kind == "L")
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize(("kinds", "chunks"), [("L", 1), ("ccL", 3), ("cLH", 2), ("cLc", 2)])
+async def test_speech_ends_with_its_last_chunk(kinds: str, chunks: int) -> None:
+    synthesizer = Chunks(kinds)
+    job: Any = FakeJob((0, "one"), None)
+    await speak_turn(synthesizer, RATE, job)
+    assert job.of(SegmentSpoken) == [{"segment": 0, "duration_ms": 10.0 * chunks}]
+    assert synthesizer.closed
+
+
+@pytest.mark.parametrize("kinds", ["", "c", "ccc"])
+async def test_speech_that_just_stops_is_a_failure(kinds: str) -> None:
+    job: Any = FakeJob((0, "one"), None)
+    with pytest.raises(ProviderError, match="broke off") as failed:
+        await speak_turn(Chunks(kinds), RATE, job)
+    assert failed.value.retry is Retry.NOW
+    assert job.of(SegmentSpoken) == []
+
+
+@pytest.mark.parametrize("kinds", ["no result", "H", "cH"])
+async def test_a_synthesizer_that_hangs_is_closed(kinds: str) -> None:
+    synthesizer = Chunks(kinds)
+    job: Any = FakeJob((0, "one"), None)
+    async with asyncio.timeout(5):
+        with pytest.raises(ProviderError, match=r"Chunks has given nothing for 0\.02 s") as failed:
+            await speak_turn(synthesizer, RATE, job)
+    assert failed.value.retry is Retry.NOW
+    assert synthesizer.closed is (kinds != "no result")
+
+
+async def test_time_that_the_text_takes_to_come_is_not_the_synthesizers() -> None:
+    job: Any = FakeJob((0, "one"))
+    task = asyncio.create_task(speak_turn(Chunks("L"), RATE, job))
+    while not job.of(SegmentSpoken):
+        await asyncio.sleep(0)
+    await asyncio.sleep(3 * Chunks.patience.first)
+    job.inbox.put_nowait(SpeakEnd(turn=1, attempt=1, seq=1))
+    await task

@@ -16,6 +16,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
 
 from parley import logs, metrics
 from parley.config import ServiceConfig
@@ -24,7 +25,9 @@ from parley.messages import AnyMessage, BadMessage, JobMessage, Message, decode,
 
 log = logs.get(__name__)
 
-PING_SECONDS = 2
+PING_SECONDS = 0.5
+UNANSWERED_PINGS = 3
+"""A server that does not answer is left after about 2 s. A stall of our own costs one ping."""
 RECONNECT_SECONDS = 0.1
 PENDING_BYTES = 512 * 1024
 """What may wait for a lost server: control messages of a few seconds, never media."""
@@ -49,6 +52,8 @@ class Bus:
         self._nats = Client()
         self._errors = _RateLimitedErrors()
         self._closing = False
+        self._up = asyncio.Event()
+        self._up_since = 0.0
 
     async def __aenter__(self) -> Self:
         """Connect; waits up to 30 s for the server, then raises BusUnreachable."""
@@ -61,7 +66,7 @@ class Bus:
             raise BusUnreachable(
                 f"cannot reach NATS at {self._config.nats_url}: {reason}"
             ) from None
-        metrics.BUS_CONNECTED.set(1)
+        self._came_up()
         metrics.SUBSCRIPTIONS.set_function(lambda: len(self._nats._subs))
         return self
 
@@ -92,8 +97,8 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # it only sleeps on it
             connect_timeout=2,
-            ping_interval=PING_SECONDS,
-            max_outstanding_pings=2,
+            ping_interval=PING_SECONDS,  # type: ignore[arg-type]  # it only sleeps on it
+            max_outstanding_pings=UNANSWERED_PINGS,
             pending_size=PENDING_BYTES,
             user_credentials=str(credentials) if credentials else None,
             error_cb=self._errors.report,
@@ -101,19 +106,36 @@ class Bus:
             reconnected_cb=self._on_reconnect,
         )
 
+    def _came_up(self) -> None:
+        self._up_since = time.monotonic()
+        self._up.set()
+        metrics.BUS_CONNECTED.set(1)
+
     async def _on_disconnect(self) -> None:
+        self._up.clear()
         metrics.BUS_CONNECTED.set(0)
         if not self._closing:
             log.warning("nats disconnected")
 
     async def _on_reconnect(self) -> None:
-        metrics.BUS_CONNECTED.set(1)
+        self._came_up()
         log.info("nats reconnected")
 
     @property
     def connected(self) -> bool:
         """Whether NATS is there now."""
         return bool(self._nats.is_connected)
+
+    @property
+    def connected_seconds(self) -> float:
+        """How long (s) NATS has been there without a break; 0 while it is away."""
+        if not (self.connected and self._up.is_set()):
+            return 0.0
+        return time.monotonic() - self._up_since
+
+    async def wait_connected(self) -> None:
+        """Return once NATS is there, and all subscriptions with it."""
+        await self._up.wait()
 
     @property
     def subscriptions(self) -> int:
@@ -139,11 +161,23 @@ class Bus:
             return False
         return True
 
+    async def probe(self, subject: str, reply: str) -> None:
+        """Have NATS answer *no responders* at `reply` if nobody listens to `subject`."""
+        if self.connected:
+            await self._nats.publish(subject, b"", reply=reply)
+
+    def inbox(self) -> str:
+        """A subject of this connection's own, for answers."""
+        return str(self._nats.new_inbox())
+
     async def request(self, subject: str, message: Message, timeout: float) -> AnyMessage:
         """Ask, and wait up to `timeout` s. Raises NoResponders, RequestTimeout or BadMessage."""
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
         answer = await self._nats.request(subject, encode(message), timeout=timeout)
-        # The client waits with wait_for, which in Python 3.11 can swallow a cancellation.
-        if (task := asyncio.current_task()) is not None and task.cancelling():
+        # The client waits with wait_for, which in Python 3.11 can swallow a cancellation. (A task
+        # group that was left with an error may leave a count behind: only a new one matters.)
+        if task is not None and task.cancelling() > before:
             raise asyncio.CancelledError
         return decode(answer.data)
 
@@ -152,6 +186,10 @@ class Bus:
     ) -> Subscription:
         """Call `callback` for each message, one after another."""
         return await self._nats.subscribe(subject, queue=queue, cb=callback)
+
+    def jetstream(self, timeout: float) -> JetStreamContext:
+        """What NATS keeps; a request waits up to `timeout` s. Ask only while `connected`."""
+        return self._nats.jetstream(timeout=timeout)
 
     async def flush(self) -> None:
         """Return when the server has seen all that was sent so far: subscriptions too."""

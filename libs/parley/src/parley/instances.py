@@ -15,6 +15,11 @@ KEPT = 64
 Kind = TypeVar("Kind", bound=Provider)
 
 
+def asked_for(spec: Spec) -> str:
+    """The same text for all jobs that ask for the same provider with the same settings."""
+    return json.dumps([spec.provider, spec.settings], sort_keys=True, default=str)
+
+
 class Instances(Generic[Kind]):
     """The instances of one process, of one kind of provider."""
 
@@ -34,7 +39,7 @@ class Instances(Generic[Kind]):
 
     def get(self, spec: Spec) -> Kind:
         """The provider that the spec asks for. Raises ProviderError."""
-        key = json.dumps([spec.provider, spec.settings, spec.language], sort_keys=True, default=str)
+        key = f"{spec.language} {asked_for(spec)}"
         if key not in self._kept:
             provider = providers.load(self._stage, spec.provider)
             if not issubclass(provider, self._kind):

@@ -13,6 +13,7 @@ from parley.bus import Bus, decode_item_or_drop, decode_or_drop, unsubscribe
 from parley.frames import AudioFrame, encode_frame
 from parley.interrupts import Fence, InterruptibleEvent
 from parley.messages import (
+    Begin,
     Cancel,
     End,
     Heartbeat,
@@ -25,7 +26,7 @@ from parley.messages import (
 from parley.sequence import Sequence
 from parley.subjects import Stage
 
-HEARTBEAT_SECONDS = 0.5
+HEARTBEAT_SECONDS = 0.25
 """A job that has said nothing for so long says that it lives."""
 ABANDONED_SECONDS = 15.0
 """A job that has heard nothing of its conversation for so long gives up: the gateway is gone."""
@@ -42,6 +43,8 @@ class Job:
         self.request = request
         self.on_cancel: Callable[[], object] = lambda: None
         self.cancelled_as: str | None = None
+        self.failure: str | None = None
+        """Why the job was cancelled by this side though it is still wanted."""
         self._bus = bus
         self._inbox: asyncio.Queue[Item] = asyncio.Queue(INBOX_ITEMS)
         # Hearing goes on through every interrupt; what belongs to one turn does not.
@@ -54,6 +57,8 @@ class Job:
         self._out = subjects.output_of(request.stage, request.conversation_id)
         self._seq = 0
         self._subscriptions: list[Subscription] = []
+        self.begun = asyncio.Event()
+        """The gateway knows that this job was accepted."""
         self._last_sent = self._last_heard = time.monotonic()
 
     @property
@@ -80,7 +85,11 @@ class Job:
         await self._bus.publish(self._out, message)
 
     async def send_audio(self, segment: int, position: int, pcm: bytes) -> None:
-        """Send PCM16 of a segment; `position` samples of it came before."""
+        """Send PCM16 of a segment; `position` samples of it came before.
+
+        While NATS is away, this waits: the gateway has not heard of that audio, and wants it.
+        """
+        await self._bus.wait_connected()
         request = self.request
         frame = AudioFrame(request.turn, request.attempt, self._next_seq(), segment, position, pcm)
         await self._bus.publish_media(self._out, encode_frame(frame))
@@ -109,10 +118,17 @@ class Job:
 
     async def tick(self, now: float) -> None:
         """Say that the job lives, if it was silent; give up, if its conversation is."""
-        if now - self._last_heard > ABANDONED_SECONDS and self._bus.connected:
+        connected = self._bus.connected_seconds
+        if min(now - self._last_heard, connected) > ABANDONED_SECONDS:
             self._cancel("abandoned")
         elif now - self._last_sent > HEARTBEAT_SECONDS and self._bus.connected:
             await self.send(Heartbeat)
+
+    def fail(self, reason: str) -> None:
+        """Stop: the job cannot be done here as it should be. The gateway is told."""
+        if self.failure is None and self.cancelled_as is None:
+            self.failure = reason
+            self.on_cancel()
 
     def _move_fence(self, turn: int) -> None:
         self._fence.move(turn)
@@ -129,6 +145,11 @@ class Job:
         message = decode_or_drop(msg.data, msg.subject)
         request = self.request
         match message:
+            case Begin() if (message.stage, message.turn) == (request.stage, request.turn):
+                if message.attempt == request.attempt:
+                    self.begun.set()
+                elif message.attempt > request.attempt:
+                    self._cancel("cancelled")  # another worker has been given this work
             case Interrupt():
                 self._move_fence(message.turn)
             case KeepAlive():
@@ -150,7 +171,12 @@ class Job:
         if (item.turn, item.attempt) != (self.request.turn, self.request.attempt):
             metrics.MESSAGES_DROPPED.labels("fenced").inc()
             return
-        if self._arrivals.admit(item.seq):
+        if not self._arrivals.admit(item.seq):
+            return
+        if self._arrivals.missing:
+            # Going on would lose words. The gateway has them all, and gives them to another job.
+            self.fail("a part of the job's input never arrived")
+        elif not isinstance(item, Heartbeat):
             self._put(item)
 
     def _put(self, item: Item) -> None:

@@ -3,16 +3,20 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from parley.subjects import Stage
+
 DEFAULT_PROMPT = (
     "You are a friendly voice assistant. Answer in one or two short spoken sentences. "
     "Do not use lists or markdown."
 )
+APOLOGY = "I'm sorry, I have a technical problem. Please say that again in a moment."
+HOLD_MESSAGE = "One moment, please. I have lost the connection and will be right back."
 
 
 class ProfileError(ValueError):
@@ -41,6 +45,16 @@ class Interruption(_Section):
     """Besides, so many words must have been recognised. 0: voice alone is enough."""
 
 
+class ProviderChoice(_Section):
+    """A provider and its settings. Keys in the file: `provider`, `settings`."""
+
+    provider: str = Field(min_length=1)
+    """The name of an installed provider of the stage."""
+
+    settings: dict[str, Any] = {}
+    """Its settings: see docs/providers.md."""
+
+
 class Profile(_Section):
     """One agent. Keys in the file are camelCase: `transcriberProvider`."""
 
@@ -62,11 +76,26 @@ class Profile(_Section):
     voice: dict[str, Any] = {}
     """Settings of the synthesizer, among them the voice's name."""
 
+    transcriber_fallbacks: list[ProviderChoice] = []
+    """Who hears when the transcriber cannot; tried in order. So with the next two."""
+
+    llm_fallbacks: list[ProviderChoice] = []
+    """Who writes the reply when the agent cannot."""
+
+    voice_fallbacks: list[ProviderChoice] = []
+    """Who speaks when the synthesizer cannot."""
+
     prompt: str = DEFAULT_PROMPT
     """What the language model is told about itself."""
 
     greeting: str = ""
     """What the bot says first. Empty: it waits for the caller."""
+
+    apology: str = APOLOGY
+    """What the caller hears when a reply is lost and nobody can make it. Empty: nothing."""
+
+    hold_message: str = HOLD_MESSAGE
+    """What the caller hears while the engine has lost its message bus. Empty: nothing."""
 
     language: str = Field(default="en-US", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$")
     """The call's language, as BCP 47."""
@@ -82,6 +111,18 @@ class Profile(_Section):
 
     interruption: Interruption = Interruption()
     """What stops the bot."""
+
+    def candidates(self, stage: Stage) -> list[ProviderChoice]:
+        """Who can do the work of `stage`, in the order to be tried: the main provider first."""
+        match stage:
+            case Stage.STT:
+                main, settings = self.transcriber_provider, self.transcriber
+                fallbacks = self.transcriber_fallbacks
+            case Stage.AGENT:
+                main, settings, fallbacks = self.llm_provider, self.llm, self.llm_fallbacks
+            case Stage.TTS:
+                main, settings, fallbacks = self.voice_provider, self.voice, self.voice_fallbacks
+        return [ProviderChoice(provider=main, settings=settings), *fallbacks]
 
 
 class Profiles(_Section):
@@ -129,12 +170,15 @@ def _explain(error: Mapping[str, Any], tree: yaml.Node | None, name: str) -> str
     path = [str(part) for part in error["loc"]]
     line, reached = _find(tree, path)
     what = ".".join(path)
+    got = f", not {error['input']!r}" if reached and _is_plain(error.get("input")) else ""
     if error["type"] == "extra_forbidden":
         allowed = _allowed_keys(path[:-1])
         close = difflib.get_close_matches(path[-1], allowed, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{name}, line {line}: unknown key {what!r}{hint} Allowed: {', '.join(allowed)}"
-    got = f", not {error['input']!r}" if reached and _is_plain(error.get("input")) else ""
+    if error["type"] == "model_type":
+        allowed = _allowed_keys(path)
+        return f"{name}, line {line}: {what}: must have keys{got}. Allowed: {', '.join(allowed)}"
     return f"{name}, line {line}: {what}: {_lower(error['msg'])}{got}"
 
 
@@ -142,25 +186,34 @@ def _find(node: yaml.Node | None, path: list[str]) -> tuple[int, bool]:
     """The line of the deepest part of `path` that is in the file, and whether all of it is."""
     line = 1
     for part in path:
-        entries = node.value if isinstance(node, yaml.MappingNode) else []
-        for key, value in entries:
-            if key.value == part:
-                line, node = key.start_mark.line + 1, value
-                break
-        else:
+        found = _entry(node, part)
+        if found is None:
             return line, False
+        line, node = found
     return line, True
 
 
+def _entry(node: yaml.Node | None, part: str) -> tuple[int, yaml.Node] | None:
+    """The line and the value of a mapping's key, or of a list's item."""
+    if isinstance(node, yaml.SequenceNode):
+        item = node.value[int(part)]
+        return item.start_mark.line + 1, item
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
+        if key.value == part:
+            return key.start_mark.line + 1, value
+    return None
+
+
 def _allowed_keys(path: list[str]) -> list[str]:
-    match len(path):
-        case 0:
-            model: type[BaseModel] = Profiles
-        case 2:
-            model = Profile
-        case _:
-            model = Interruption
-    return [field.alias or name for name, field in model.model_fields.items()]
+    """The keys that the section at `path` can have."""
+    kind: Any = Profiles
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = {field.alias: field.annotation for field in kind.model_fields.values()}
+            kind = fields[part]
+        else:
+            kind = get_args(kind)[-1]
+    return [field.alias or name for name, field in kind.model_fields.items()]
 
 
 def _is_plain(value: Any) -> bool:

@@ -17,9 +17,12 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from parley.audio import HEARING_RATE
+from parley.audio import HEARING_RATE as HEARING_RATE
+from parley.faults import InputLost as InputLost
+from parley.faults import ProviderError as ProviderError
 from parley.marks import Mark, message_up_to
 from parley.messages import ChatMessage, Retry
+from parley.patience import Patience as Patience
 from parley.subjects import Stage
 
 ENTRY_POINTS = {
@@ -27,18 +30,6 @@ ENTRY_POINTS = {
     Stage.AGENT: "parley.agents",
     Stage.TTS: "parley.synthesizers",
 }
-
-
-class ProviderError(Exception):
-    """A provider could not do its work. The text is for people and holds no secret."""
-
-    def __init__(
-        self, reason: str, retry: Retry = Retry.NOW, *, retry_after: float | None = None
-    ) -> None:
-        super().__init__(reason)
-        self.retry = retry
-        self.retry_after = retry_after
-        """With Retry.LATER: seconds until it is worth trying again, where the provider said so."""
 
 
 class ProviderSettings(BaseModel):
@@ -84,12 +75,19 @@ CUE_LAG_MS = 300
 
 @dataclass(frozen=True)
 class Heard:
-    """A transcriber's result: partial (replaced by the next) or final (stays)."""
+    """A transcriber's result: partial (replaced by the next) or final (stays).
+
+    `end_ms`: where a final ends, in ms from the first byte that `transcribe` was yielded; a
+    transcriber that takes over goes on from there. Finals that were not asked for should say it,
+    and are never taken for the answer to a FINALIZE after that place. None: up to the FINALIZE
+    that this final answers, or else up to the last byte so far.
+    """
 
     message: str
     is_final: bool
     confidence: float = 1.0
     took_ms: float = 0.0
+    end_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +125,13 @@ class Transcriber(Provider):
         was said. Returns when `audio` ends; raises ProviderError where hearing is lost.
         """
 
+    @property
+    def is_working(self) -> bool:
+        """Whether it is at work on what it was given. While it is, a final that is late is waited
+        for; one that only waits for a server says no, and is given up after a while.
+        """
+        return False
+
     def send_audio(self, chunk: bytes) -> bytes:
         """The chunk as the transcriber gets it: silence of the same length while muted."""
         return self.create_silent_chunk(len(chunk)) if self._muted else chunk
@@ -148,8 +153,21 @@ class Transcriber(Provider):
 # --- Agents ------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class AgentCapabilities:
+    """What the worker need not do for this agent."""
+
+    continues_reply: bool = False
+    """It goes on with a reply that the history ends with. It may repeat that; the worker strips
+    it. Without this, the worker has the whole reply written anew and drops what is known."""
+
+
 class Agent(Provider):
     """Writes replies. The one real method is `generate_response`."""
+
+    capabilities: ClassVar[AgentCapabilities] = AgentCapabilities()
+    patience = Patience(first=5.0, between=5.0)
+    """The longest silence (s) before the first text and between two pieces; then it is closed."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         self.settings = settings
@@ -160,8 +178,10 @@ class Agent(Provider):
     ) -> AsyncGenerator[str, None]:
         """Yield the reply to `history` piece by piece, as soon as each is there.
 
-        `history` ends with the caller's message. `is_interrupt`: it cut off the last reply.
-        Closing the generator must stop the work behind it at once. Raises ProviderError.
+        `history` ends with the caller's message, or, with `continues_reply`, with the beginning
+        of the reply. `is_interrupt`: the caller's message cut off the last reply. Closing the
+        generator must stop the work behind it at once. Raises ProviderError where the reply
+        could not be written to its end: a generator that just ends has written all of it.
         """
 
     async def prepare(self, history: Sequence[ChatMessage]) -> None:
@@ -177,14 +197,15 @@ class ChunkResult:
 
     chunk: bytes
     is_last_chunk: bool = False
+    """All is said. Without a last chunk, which may be empty, speech counts as broken off."""
 
 
 @dataclass
 class SynthesisResult:
     """Speech in the making.
 
-    `chunk_generator` yields it; `marks` fills up with it, each mark before the audio that
-    it tells of. `duration_ms` is set when all of it is there.
+    `chunk_generator` yields it, up to a chunk with `is_last_chunk`; `marks` fills up with it,
+    each mark before the audio that it tells of. `duration_ms` is set when all of it is there.
     """
 
     message: str
@@ -209,6 +230,8 @@ class Synthesizer(Provider):
     """Speaks. The one real method is `create_speech`."""
 
     capabilities: ClassVar[SynthesizerCapabilities] = SynthesizerCapabilities()
+    patience = Patience(first=3.0, between=3.0)
+    """The longest silence (s) before the first chunk and between two; then it is closed."""
 
     def __init__(self, settings: ProviderSettings, language: str) -> None:
         self.settings = settings
@@ -270,27 +293,3 @@ def settings_for(provider: type[Provider], settings: dict[str, Any]) -> Provider
 
 def _entry_points(stage: Stage) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS[stage])}
-
-
-__all__ = [
-    "CUE_LAG_MS",
-    "HEARING_RATE",
-    "Agent",
-    "ChunkResult",
-    "Cue",
-    "Emit",
-    "Heard",
-    "Provider",
-    "ProviderError",
-    "ProviderSettings",
-    "SynthesisResult",
-    "Synthesizer",
-    "SynthesizerCapabilities",
-    "Transcriber",
-    "TranscriberCapabilities",
-    "TurnEnded",
-    "UnknownProvider",
-    "load",
-    "names",
-    "settings_for",
-]

@@ -9,6 +9,7 @@ from typing import Any
 from parley import health, logs, providers
 from parley.bus import Bus, BusUnreachable
 from parley.config import ServiceConfig, WorkerConfig
+from parley.guarded import Guarded
 from parley.profiles import ProfileError
 from parley.subjects import Stage
 from parley.worker import JobHandler, Worker
@@ -68,7 +69,7 @@ def run_worker(stage: Stage, handler: JobHandler, *, capacity: int, embedded: st
                 worker = Worker(
                     bus,
                     stage,
-                    handler,
+                    Guarded(stage, handler),
                     capacity=config.capacity or capacity,
                     providers=providers.names(stage),
                     drain_seconds=config.drain_seconds,

@@ -19,6 +19,7 @@ from parley.bus import Bus, decode_or_drop, unsubscribe
 from parley.job import Job
 from parley.messages import (
     Done,
+    Draining,
     Failed,
     JobAccepted,
     JobRefused,
@@ -35,7 +36,10 @@ log = logs.get(__name__)
 
 STATUS_SECONDS = 1.0
 """How often a worker says what it has."""
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.125
+BEGIN_SECONDS = 2.0
+"""How long an accepted job waits for the gateway's word. A worker that was frozen when it was
+asked answers nobody, hears nothing, and lets go."""
 
 JobRun = Callable[[Job], Awaitable[None]]
 
@@ -67,7 +71,7 @@ class Worker:
         self._handler = handler
         self._providers = providers or []
         self._drain_seconds = drain_seconds
-        self._offer: Subscription | None = None
+        self._offers: list[Subscription] = []
         self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -82,7 +86,7 @@ class Worker:
     @property
     def offering(self) -> bool:
         """Whether a job can be claimed here now."""
-        return self._offer is not None
+        return bool(self._offers)
 
     def stop(self) -> None:
         """Take no new job; `run` returns when those under way are done, or after the deadline."""
@@ -92,10 +96,12 @@ class Worker:
         """Offer capacity and run what comes, until stopped."""
         async with self._tasks as tasks:
             ticker = tasks.create_task(self._tick())
+            probe = await self._bus.subscribe(subjects.probe(self.stage, self.id), _ignore)
             await self._update_offer()
             log.info("worker ready", worker=self.id, capacity=self.capacity)
             await self._stopping.wait()
             await self._drain()
+            await unsubscribe(probe)
             ticker.cancel()
         await self._announce("gone")
 
@@ -103,12 +109,16 @@ class Worker:
 
     async def _update_offer(self) -> None:
         wanted = self.running < self.capacity and not self._stopping.is_set()
-        if wanted and self._offer is None:
-            subject = subjects.job(self.stage)
-            self._offer = await self._bus.subscribe(subject, self._on_claim, queue=self.stage)
-        elif not wanted and self._offer is not None:
-            offer, self._offer = self._offer, None
-            await unsubscribe(offer)
+        if wanted and not self._offers:
+            anyone, me = subjects.job(self.stage), subjects.job_of(self.stage, self.id)
+            self._offers = [
+                await self._bus.subscribe(anyone, self._on_claim, queue=self.stage),
+                await self._bus.subscribe(me, self._on_claim),
+            ]
+        elif not wanted and self._offers:
+            offers, self._offers = self._offers, []
+            for offer in offers:
+                await unsubscribe(offer)
 
     async def _on_claim(self, msg: Msg) -> None:
         request = decode_or_drop(msg.data, msg.subject)
@@ -127,7 +137,7 @@ class Worker:
             run = self._handler.open(request)
             job = Job(self._bus, request)
         except ProviderError as error:
-            return JobRefused(reason=str(error), retry=error.retry)
+            return JobRefused(reason=str(error), retry=error.retry, retry_after=error.retry_after)
         except ValueError as error:
             return JobRefused(reason=f"bad request: {error}", retry=Retry.NEVER)
         # Listening before the job is accepted: nothing sent after the acceptance is missed.
@@ -144,16 +154,22 @@ class Worker:
     async def _run(self, job: Job, run: JobRun) -> None:
         outcome = "failed"
         try:
+            if not await _begun(job):
+                outcome = "unclaimed"
+                return
             await run(job)
             await job.send(Done)
             outcome = "done"
         except asyncio.CancelledError:
             outcome = job.cancelled_as or "cancelled"
             if job.cancelled_as is None:
-                await job.send(Failed, reason="the worker stopped", retry=Retry.NOW)
+                reason = job.failure or "the worker stopped"
+                await job.send(Failed, reason=reason, retry=Retry.NOW)
         except ProviderError as error:
             log.warning("job failed", **job.context, reason=str(error))
-            await job.send(Failed, reason=str(error), retry=error.retry)
+            await job.send(
+                Failed, reason=str(error), retry=error.retry, retry_after=error.retry_after
+            )
         except Exception:
             log.exception("job failed", **job.context)
             await job.send(Failed, reason="internal error in the worker", retry=Retry.NOW)
@@ -174,6 +190,8 @@ class Worker:
         await self._announce("draining")
         if self._jobs:
             log.info("draining", worker=self.id, jobs=self.running)
+            for job in list(self._jobs):
+                await job.send(Draining)
             self._idle.clear()
             try:
                 async with asyncio.timeout(self._drain_seconds):
@@ -209,3 +227,17 @@ class Worker:
         )
         if self._bus.connected:
             await self._bus.publish(subjects.worker(self.stage, self.id), status)
+
+
+async def _begun(job: Job) -> bool:
+    try:
+        async with asyncio.timeout(BEGIN_SECONDS):
+            await job.begun.wait()
+    except TimeoutError:
+        log.info("nobody waits for this job any more", **job.context)
+        return False
+    return True
+
+
+async def _ignore(msg: Msg) -> None:
+    """A probe: that it arrives is all."""

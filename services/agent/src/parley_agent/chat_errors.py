@@ -4,34 +4,90 @@ The text of an SDK's error holds the server's answer, which may quote the key: n
 passed on. What is said is made of the status alone.
 """
 
+from datetime import UTC, datetime
+
 import openai
 
 from parley.messages import Retry
 from parley.providers import ProviderError
+from parley.retry_after import retry_after
 
-_BY_STATUS = {
-    400: ("did not understand the request (is the model's name right? the history too long?)"),
-    401: ("refused the key"),
-    403: ("refused the key: it may not use this model"),
-    404: ("knows no such model or address"),
-    422: ("did not understand the request"),
+_REFUSED = {
+    400: "did not understand the request (is the model's name right? the history too long?)",
+    401: "refused the key",
+    402: "wants to be paid: its quota is used up",
+    403: "refused the key: it may not use this model",
+    404: "knows no such model or address",
+    422: "did not understand the request",
 }
+_STATUS_OF = {
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+    "invalid_prompt": 400,
+    "invalid_api_key": 401,
+    "authentication_error": 401,
+    "insufficient_quota": 402,
+    "billing_hard_limit_reached": 402,
+    "permission_error": 403,
+    "model_not_found": 404,
+    "not_found_error": 404,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "requests": 429,
+    "tokens": 429,
+}
+"""What an error object in the stream is called, and the status that it would have come with.
+`requests` and `tokens` are OpenAI's types of rate limits."""
+_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+"""Sent with 429, but no waiting helps."""
+_WITHHELD = frozenset({"content_filter", "content_policy_violation"})
 
 
-def sorted_error(error: openai.OpenAIError, who: str) -> ProviderError:
-    """The SDK's error as ours; `who` says whose model it was, for people."""
+def sorted_error(error: openai.OpenAIError, who: str, now: datetime | None = None) -> ProviderError:
+    """The SDK's error as ours; `who` says whose model it was, for people.
+
+    `now` is what a Retry-After with a date is compared to: the present, unless told.
+    """
     match error:
         case openai.APITimeoutError():
             return ProviderError(f"{who} did not answer in time", Retry.NOW)
-        case openai.APIStatusError(status_code=429):
-            return ProviderError(f"{who} is over its rate limit (429)", Retry.LATER)
-        case openai.APIStatusError(status_code=status) if status in _BY_STATUS:
-            return ProviderError(f"{who} {_BY_STATUS[status]} ({status})", Retry.NEVER)
-        case openai.APIStatusError(status_code=status) if 400 <= status < 500 and status != 408:
-            return ProviderError(f"{who} refused the request ({status})", Retry.NEVER)
-        case openai.APIStatusError(status_code=status):
-            return ProviderError(f"{who} failed ({status})", Retry.NOW)
+        case openai.APIError(code=code) if code in _WITHHELD:
+            return withheld(who)
+        case openai.APIStatusError():
+            status = 402 if error.code in _QUOTA else error.status_code
+            wait = retry_after(error.response.headers, now or datetime.now(UTC))
+            return _by_status(status, who, wait)
         case openai.APIConnectionError():
             return ProviderError(f"{who} cannot be reached, or broke off", Retry.NOW)
+        case openai.APIError() if (named := _status_in(error)) is not None:
+            return _by_status(named, who, None)
         case _:
             return ProviderError(f"{who} failed in the middle of a reply", Retry.NOW)
+
+
+def withheld(who: str) -> ProviderError:
+    """The model has an answer, or none, that its provider does not let out."""
+    return ProviderError(f"{who} withheld a reply (content filter)", Retry.NEVER)
+
+
+def _by_status(status: int, who: str, wait: float | None) -> ProviderError:
+    if status == 429:
+        reason = f"{who} is over its rate limit (429)"
+        return ProviderError(reason, Retry.LATER, retry_after=wait)
+    if status in _REFUSED:
+        return ProviderError(f"{who} {_REFUSED[status]} ({status})", Retry.NEVER)
+    if 400 <= status < 500 and status != 408:
+        return ProviderError(f"{who} refused the request ({status})", Retry.NEVER)
+    if wait is not None:
+        return ProviderError(f"{who} is busy ({status})", Retry.LATER, retry_after=wait)
+    return ProviderError(f"{who} failed ({status})", Retry.NOW)
+
+
+def _status_in(error: openai.APIError) -> int | None:
+    """The status of an error that came in the stream, by its number or by its name."""
+    for name in (str(error.code), str(error.type)):
+        if name in _STATUS_OF:
+            return _STATUS_OF[name]
+        if name.isdecimal() and 400 <= int(name) < 600:
+            return int(name)
+    return None

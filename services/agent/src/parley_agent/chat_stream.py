@@ -1,6 +1,8 @@
 """A chat completion as a stream of text, from any server that speaks OpenAI's protocol."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,12 +10,14 @@ from urllib.parse import urlsplit
 import openai
 
 from parley.messages import ChatMessage, Retry
-from parley.providers import ProviderError
-from parley_agent.chat_errors import sorted_error
+from parley.providers import Patience, ProviderError
+from parley_agent.chat_errors import sorted_error, withheld
 
 CONNECT_SECONDS = 3.0
-FIRST_TOKEN_SECONDS = 20.0
-"""No silence of the server may be longer, before the first token or between two."""
+CLOSING_SECONDS = 0.25
+"""What follows the end of a reply is waited for so long: the connection can then be used again."""
+NOT_A_CHUNK = (ValueError, TypeError, AttributeError)
+"""What the SDK, or the reader of its chunks, raises where the server sent something else."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class ChatModel:
         that generation stops. Raises ProviderError.
         """
         messages: Any = [message.model_dump() for message in history]
-        finished = False
+        finish: str | None = None
         try:
             stream = await self.client.chat.completions.create(
                 model=self.name, messages=messages, stream=True, **self.options
@@ -38,14 +42,34 @@ class ChatModel:
             async with stream:
                 async for chunk in stream:
                     for choice in chunk.choices[:1]:
-                        finished = finished or choice.finish_reason is not None
                         if choice.delta.content:
                             yield choice.delta.content
+                        finish = choice.finish_reason
+                    if finish is not None:
+                        await _read_to_end(stream)
+                        break
         except openai.OpenAIError as error:
             raise sorted_error(error, self.who) from None
-        # A connection that was cut off cleanly looks like an end, but for this.
-        if not finished:
-            raise ProviderError(f"{self.who} broke off in the middle of a reply", Retry.NOW)
+        except NOT_A_CHUNK:
+            raise ProviderError(f"{self.who} sent what is no reply", Retry.NOW) from None
+        self._check(finish)
+
+    def _check(self, finish: str | None) -> None:
+        """Raise ProviderError unless the reply has come to its end."""
+        match finish:
+            # A connection that was cut off cleanly looks like an end, but for this.
+            case None | "error":
+                raise ProviderError(f"{self.who} broke off in the middle of a reply", Retry.NOW)
+            case "content_filter":
+                raise withheld(self.who)
+
+
+async def _read_to_end(stream: openai.AsyncStream[Any]) -> None:
+    """The reply is there: whatever comes now cannot take it back."""
+    with suppress(TimeoutError, openai.OpenAIError, *NOT_A_CHUNK):
+        async with asyncio.timeout(CLOSING_SECONDS):
+            async for _ in stream:
+                pass
 
 
 def name_for_people(model: str, base_url: str | None) -> str:
@@ -53,7 +77,8 @@ def name_for_people(model: str, base_url: str | None) -> str:
     return f"the model {model!r} at {urlsplit(base_url).hostname if base_url else 'OpenAI'}"
 
 
-def client(base_url: str | None, api_key: str) -> openai.AsyncOpenAI:
+def client(base_url: str | None, api_key: str, patience: Patience) -> openai.AsyncOpenAI:
     """A client that never retries by itself: the caller knows what a late reply is worth."""
-    timeout = openai.Timeout(FIRST_TOKEN_SECONDS, connect=CONNECT_SECONDS)
+    silence = max(patience.first, patience.between)
+    timeout = openai.Timeout(silence, connect=min(CONNECT_SECONDS, patience.first))
     return openai.AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout)

@@ -29,6 +29,8 @@ class Backend:
     key: str = "none"
     tokens: int = CONTEXT_TOKENS
     wants_examples: bool = False
+    continues: bool = False
+    """A reply that the messages end with is gone on with, as if it had never stopped."""
     options: dict[str, Any] = field(default_factory=dict)
     server: LlamaServer | None = None
 
@@ -51,6 +53,8 @@ def open_backend(config: LlamaConfig) -> Backend:
         who="the embedded language model",
         tokens=SMOLLM2_TOKENS if is_smollm2 else CONTEXT_TOKENS,
         wants_examples=is_smollm2,
+        # Other models may not: llama.cpp refuses it for those that think before they answer.
+        continues=is_smollm2,
         options={"stop": ["\n"], "extra_body": TAMED} if is_smollm2 else {},
         server=server,
     )

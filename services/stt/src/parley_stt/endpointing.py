@@ -56,14 +56,17 @@ Event = Onset | Voice | Pause | TurnOver
 
 
 class Endpointer:
-    """Follows one caller. A turn is over after `endpointing_ms` of silence."""
+    """Follows one caller. A turn is over after `endpointing_ms` of silence.
 
-    def __init__(self, endpointing_ms: float) -> None:
+    `turn_open`: a turn began before the first window, and is over likewise.
+    """
+
+    def __init__(self, endpointing_ms: float, turn_open: bool = False) -> None:
         self._endpointing_ms = endpointing_ms
         self._pause_ms = min(PAUSE_MS, endpointing_ms)
         self._voiced = False
         self._speaking = False
-        self._turn_open = False
+        self._turn_open = turn_open
         self._recent: deque[tuple[float, bool]] = deque(maxlen=CONFIRM_WINDOWS)
         self._voice_end_ms = 0.0
         self._silent_ms = 0.0

@@ -6,6 +6,10 @@
 
 Every arrow is a bounded queue or a plain call. A full queue makes what is before it wait,
 back to the job's inbox, which drops its oldest audio and counts that.
+
+A worker that takes over a call gets seconds of audio at once. While voice activity is behind, the
+transcriber waits too, and then gets all of it in one go: so it knows of every pause whether
+speech went on, and recognises nothing that the next moment makes useless.
 """
 
 import asyncio
@@ -16,6 +20,7 @@ from parley.audio import SAMPLE_RATES
 from parley.frames import AudioFrame
 from parley.job import Job
 from parley.messages import (
+    EndOfTurn,
     HearingSpec,
     JobRequest,
     Mute,
@@ -28,15 +33,16 @@ from parley.providers import Cue, ProviderError, Transcriber
 from parley.subjects import Stage
 from parley.worker import JobRun
 from parley_stt.endpointing import WINDOW_MS, Endpointer, Event, Onset, Pause, TurnOver, Voice
+from parley_stt.feed import Feed
 from parley_stt.reporter import Reporter
 from parley_stt.tasks import task_group
 from parley_stt.timeline import Timeline, Window
 from parley_stt.voice_activity import VoiceActivity
 
-WINDOWS = 32
-"""Windows that may wait for voice activity: 1 s."""
-TRANSCRIBER_ITEMS = 320
-"""Windows and cues that may wait for the transcriber: 10 s."""
+WINDOWS = 64
+"""Windows that may wait for voice activity: 2 s. It takes all that wait at once."""
+BEHIND_WINDOWS = 32
+"""So many wait only where audio comes faster than in real time."""
 
 
 class HearingHandler:
@@ -67,13 +73,15 @@ class Hearing:
         self._transcriber = transcriber
         self._voice_activity = voice_activity
         self._timeline = Timeline(spec.sample_rate)
-        self._endpointer = Endpointer(spec.endpointing_ms)
+        self._endpointing_ms = spec.endpointing_ms
+        self._endpointer = Endpointer(spec.endpointing_ms, spec.turn_open)
+        self._taken_over = spec.turn_open
         self._windows: asyncio.Queue[Window] = asyncio.Queue(WINDOWS)
-        self._for_transcriber: asyncio.Queue[bytes | Cue] = asyncio.Queue(TRANSCRIBER_ITEMS)
+        self._feed = Feed(transcriber)
 
     async def run(self, job: Job) -> None:
         """Hear until the job is cancelled. Raises ProviderError where hearing is lost."""
-        reporter = Reporter(job)
+        reporter = Reporter(job, self._transcriber, self._endpointing_ms)
         async with task_group() as tasks:
             tasks.create_task(self._receive(job))
             tasks.create_task(self._listen(reporter, tasks))
@@ -95,19 +103,23 @@ class Hearing:
     async def _listen(self, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
         with self._voice_activity.listener() as listener:
             while True:
-                window = await self._windows.get()
-                more = not self._windows.empty()
-                probability = await listener.probability(window.pcm, hurry=more)
-                await self._for_transcriber.put(window.pcm)
-                reporter.position_ms = window.position_ms + WINDOW_MS
-                for event in self._endpointer.push(probability, window.position_ms):
-                    await self._act(event, reporter, tasks)
+                windows = [await self._windows.get()]
+                while not self._windows.empty():
+                    windows.append(self._windows.get_nowait())
+                probabilities = await listener.probabilities([window.pcm for window in windows])
+                for window, probability in zip(windows, probabilities, strict=True):
+                    await self._feed.put(window)
+                    reporter.position_ms = window.position_ms + WINDOW_MS
+                    for event in self._endpointer.push(probability, window.position_ms):
+                        await self._act(event, reporter, tasks)
+                self._pace(reporter)
 
     async def _act(self, event: Event, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
         match event:
             case Onset(position_ms=position_ms):
+                self._taken_over = False
                 reporter.tell(SpeechStarted, position_ms=position_ms)
-                await self._for_transcriber.put(Cue.SPEECH_STARTED)
+                await self._feed.put(Cue.SPEECH_STARTED)
             case Voice(speech_ms=speech_ms):
                 reporter.tell(
                     SpeechProgress,
@@ -116,11 +128,28 @@ class Hearing:
                 )
             case Pause(position_ms=position_ms):
                 reporter.tell(SpeechEnded, position_ms=position_ms)
-                await self._for_transcriber.put(Cue.PAUSE)
+                await self._feed.put(Cue.PAUSE)
             case TurnOver(position_ms=position_ms):
-                if not self._transcriber.capabilities.detects_end_of_turn:
-                    reporter.end_turn(position_ms, tasks)
-                await self._for_transcriber.put(Cue.FINALIZE)
+                self._end_turn(position_ms, reporter, tasks)
+                await self._feed.put(Cue.FINALIZE)
+
+    def _end_turn(self, position_ms: float, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
+        if not self._transcriber.capabilities.detects_end_of_turn:
+            reporter.end_turn(position_ms, tasks)
+        elif self._taken_over:
+            # Its words went to another transcriber: this one cannot know that there is a turn.
+            reporter.tell(EndOfTurn, position_ms=position_ms)
+        self._taken_over = False
+
+    # --- To the transcriber
+
+    def _pace(self, reporter: Reporter) -> None:
+        if self._windows.qsize() >= BEHIND_WINDOWS:
+            self._feed.hold()
+        elif self._windows.empty():
+            self._feed.release()
+        if self._feed.is_held:
+            reporter.held_back()
 
     async def _transcribe(self, reporter: Reporter) -> None:
         await self._transcriber.transcribe(self._audio(reporter), reporter.heard)
@@ -128,7 +157,6 @@ class Hearing:
 
     async def _audio(self, reporter: Reporter) -> AsyncIterator[bytes | Cue]:
         while True:
-            item = await self._for_transcriber.get()
-            if item is Cue.FINALIZE:
-                reporter.asked_for_final()
-            yield item
+            item = await self._feed.take()
+            reporter.gave(item)
+            yield item.pcm if isinstance(item, Window) else item

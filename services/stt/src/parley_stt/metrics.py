@@ -6,7 +6,7 @@ GAP_SECONDS = Counter(
     "parley_stt_gap_seconds_total", "Seconds of the callers' audio that never arrived."
 )
 LATE_FINALS = Counter(
-    "parley_stt_late_finals_total", "Turns that ended before their final transcription was there."
+    "parley_stt_late_finals_total", "Hearings given up because a final transcription did not come."
 )
 VOICE_ACTIVITY_BATCH = Histogram(
     "parley_stt_voice_activity_batch_size",

@@ -1,41 +1,55 @@
-"""What hearing tells the gateway, in the right order."""
+"""What hearing tells the gateway, in the right order and with the right positions."""
 
 import asyncio
 from collections import deque
 from typing import Any
 
-from parley import logs
+from parley.faults import InputLost
 from parley.job import Job
 from parley.messages import EndOfTurn, JobMessage, Transcription
-from parley.providers import Heard, ProviderError, TurnEnded
+from parley.providers import CUE_LAG_MS, Cue, Heard, ProviderError, Transcriber, TurnEnded
 from parley_stt import metrics
+from parley_stt.awaited import AwaitedFinal
+from parley_stt.endpointing import PAUSE_MS
+from parley_stt.given import GivenAudio
+from parley_stt.timeline import Window
 
-log = logs.get(__name__)
-
-FINAL_SECONDS = 2.0
-"""How long the end of a turn waits for the final transcription. A turn never ends in silence."""
 OUTBOX_MESSAGES = 500
 """What may wait to be sent. When it is full the job fails, and is tried again elsewhere."""
+LEAD_IN_MS = float(CUE_LAG_MS)
+"""Silence before FINALIZE that a final does not cover: the next word's onset may be in it."""
 
 
 class _Closing:
     """A turn that is over but for its final transcription."""
 
-    def __init__(self, position_ms: float) -> None:
+    def __init__(self, position_ms: float, final: AwaitedFinal) -> None:
         self.position_ms = position_ms
-        self.asked = False
-        self.final = asyncio.Event()
+        self.final = final
+        self.asked_ms: float | None = None
+        """What the transcriber had been given when it got FINALIZE."""
+
+    def is_answered_by(self, final: Heard) -> bool:
+        """Whether this is the turn's last final, rather than one given before it was asked for."""
+        if self.asked_ms is None:
+            return False
+        return final.end_ms is None or final.end_ms >= self.asked_ms
 
 
 class Reporter:
     """Sends a job's messages; holds each end of turn back until the final is out."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, transcriber: Transcriber, endpointing_ms: float) -> None:
         self._job = job
+        self._transcriber = transcriber
+        # The pause after the voice belongs to what was said, the rest of the silence to nothing.
+        self._lead_in_ms = max(0.0, min(LEAD_IN_MS, endpointing_ms - PAUSE_MS))
         self._outbox: asyncio.Queue[tuple[type[JobMessage], dict[str, Any]]] = asyncio.Queue(
             OUTBOX_MESSAGES
         )
         self._closings: deque[_Closing] = deque()
+        self._given = GivenAudio()
+        self._covered_ms = 0.0
         self.position_ms = 0.0
         """Where in the call's audio hearing is."""
 
@@ -46,53 +60,76 @@ class Reporter:
             await self._job.send(kind, **fields)
 
     def tell(self, kind: type[JobMessage], **fields: Any) -> None:
-        """Send this after all that was told before. Raises ProviderError when full."""
+        """Send this after all that was told before. Raises InputLost when full."""
         try:
             self._outbox.put_nowait((kind, fields))
         except asyncio.QueueFull:
-            raise ProviderError("what was heard could not be sent in time") from None
+            raise InputLost("what was heard could not be sent in time") from None
+
+    # --- What the transcriber gets and gives
+
+    def gave(self, item: Window | Cue) -> None:
+        """The transcriber has this now. After FINALIZE its answer closes the oldest open turn."""
+        unasked = [closing for closing in self._closings if closing.asked_ms is None]
+        if isinstance(item, Window):
+            self._given.append(item)
+            for closing in unasked:
+                closing.final.took()
+        elif item is Cue.FINALIZE and unasked:
+            unasked[0].asked_ms = self._given.ms
+            unasked[0].final.asked()
+
+    def held_back(self) -> None:
+        """The transcriber is made to wait for audio: it is not to blame."""
+        for closing in self._closings:
+            closing.final.took()
 
     def heard(self, result: Heard | TurnEnded) -> None:
         """Tell a transcriber's result: this is its `emit`."""
+        for closing in self._closings:
+            closing.final.gave()
         if isinstance(result, TurnEnded):
             self.tell(EndOfTurn, position_ms=self.position_ms)
             return
+        answered = self._answered_by(result)
         self.tell(
             Transcription,
             message=result.message,
             confidence=result.confidence,
             is_final=result.is_final,
-            position_ms=self.position_ms,
+            position_ms=self._cover(result, answered) if result.is_final else self.position_ms,
             took_ms=result.took_ms,
         )
-        if result.is_final and self._closings and self._closings[0].asked:
-            closing = self._closings.popleft()
-            closing.final.set()
-            self.tell(EndOfTurn, position_ms=closing.position_ms)
+        if answered is not None:
+            self._closings.remove(answered)
+            answered.final.done()
+            self.tell(EndOfTurn, position_ms=answered.position_ms)
 
-    def asked_for_final(self) -> None:
-        """The transcriber has FINALIZE now: its next final closes the oldest turn that waits.
+    def _answered_by(self, result: Heard) -> _Closing | None:
+        oldest = self._closings[0] if self._closings else None
+        answers = oldest is not None and result.is_final and oldest.is_answered_by(result)
+        return oldest if answers else None
 
-        Finals that it gave before belong to the turn too, but are not the last.
-        """
-        waiting = next((closing for closing in self._closings if not closing.asked), None)
-        if waiting is not None:
-            waiting.asked = True
+    def _cover(self, final: Heard, answered: _Closing | None) -> float:
+        end_ms = final.end_ms
+        if end_ms is None and answered is not None and answered.asked_ms is not None:
+            end_ms = answered.asked_ms - self._lead_in_ms
+        elif end_ms is None:
+            end_ms = self._given.ms
+        self._covered_ms = max(self._covered_ms, min(end_ms, self._given.ms))
+        return self._given.position_ms(self._covered_ms)
+
+    # --- Ends of turns
 
     def end_turn(self, position_ms: float, tasks: asyncio.TaskGroup) -> None:
-        """Tell the end of the turn, after its final transcription or FINAL_SECONDS."""
-        closing = _Closing(position_ms)
+        """Tell the end of the turn, after its final transcription, without which the job fails."""
+        closing = _Closing(position_ms, AwaitedFinal(self._transcriber))
         self._closings.append(closing)
-        tasks.create_task(self._end_anyway(closing))
+        tasks.create_task(self._await_final(closing))
 
-    async def _end_anyway(self, closing: _Closing) -> None:
+    async def _await_final(self, closing: _Closing) -> None:
         try:
-            async with asyncio.timeout(FINAL_SECONDS):
-                await closing.final.wait()
-        except TimeoutError:
-            if closing not in self._closings:
-                return  # its final came in the same moment
-            self._closings.remove(closing)
+            await closing.final.wait()
+        except ProviderError:
             metrics.LATE_FINALS.inc()
-            log.warning("final transcription is late", **self._job.context)
-            self.tell(EndOfTurn, position_ms=closing.position_ms)
+            raise

@@ -38,16 +38,24 @@ class Timeline:
             self._begun = True
             self._jump(position)
         gap = _signed(position - self._next)
+        filled: list[Window] = []
         if gap > 0:
-            metrics.GAP_SECONDS.inc(gap / self._rate)
-            self._append(bytes(min(gap, self._max_fill) * BYTES_PER_SAMPLE))
-            self._jump(gap - min(gap, self._max_fill))
+            filled = self._fill(gap)
         elif gap < -self._max_fill:
             self._jump(gap)
         else:
             pcm = pcm[-gap * BYTES_PER_SAMPLE :]
         self._append(pcm)
-        return self._windows()
+        return filled + self._windows()
+
+    def _fill(self, gap: int) -> list[Window]:
+        metrics.GAP_SECONDS.inc(gap / self._rate)
+        silent = min(gap, self._max_fill)
+        self._append(bytes(silent * BYTES_PER_SAMPLE))
+        # What was heard before the gap keeps its positions: only silence is left to jump.
+        windows = self._windows()
+        self._jump(gap - silent)
+        return windows
 
     def _append(self, pcm: bytes) -> None:
         self._next += len(pcm) // BYTES_PER_SAMPLE

@@ -1,21 +1,23 @@
 """The probability of voice in each 32 ms window, for all conversations of the process.
 
 One run of the model for sixteen conversations costs a third of sixteen runs, so windows
-that arrive within a few milliseconds of each other share one. The runs happen in a thread
-of their own; the event loop never waits for them.
+that arrive within a few milliseconds of each other share one. A conversation that is behind
+has several windows in one go. The runs happen in a thread of their own; the event loop never
+waits for them.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from parley.audio import to_float
 from parley_stt import metrics
-from parley_stt.engines.silero import CONTEXT_SAMPLES, STATE_SHAPE, Floats, Infer
+from parley_stt.engines.silero import CONTEXT_SAMPLES, STATE_SHAPE, WINDOW_SAMPLES, Floats, Infer
 
 LINGER_SECONDS = 0.010
 """How long a window waits for those of other conversations."""
@@ -29,21 +31,29 @@ class Listener:
         self.context: Floats = np.zeros(CONTEXT_SAMPLES, np.float32)
         self._shared = shared
 
-    async def probability(self, window: bytes, hurry: bool = False) -> float:
-        """Of voice in `window`, 512 samples of PCM16 at 16 kHz that follow the last ones.
+    async def probabilities(self, windows: Sequence[bytes]) -> list[float]:
+        """Of voice in each of `windows`, 512 samples of PCM16 at 16 kHz that follow the last ones.
 
-        `hurry`: more windows wait already, so this one does not wait for company.
+        Several are a backlog, and do not wait for company.
         """
-        audio = np.concatenate([self.context, to_float(window)])
-        self.context = audio[-CONTEXT_SAMPLES:]
-        return await self._shared.submit(self, audio, hurry)
+        samples = np.concatenate([self.context, to_float(b"".join(windows))])
+        self.context = samples[-CONTEXT_SAMPLES:]
+        size = CONTEXT_SAMPLES + WINDOW_SAMPLES
+        audio = sliding_window_view(samples, size)[::WINDOW_SAMPLES]
+        return await self._shared.submit(self, audio, hurry=len(windows) > 1)
 
 
 @dataclass(eq=False)
 class _Request:
     listener: Listener
     audio: Floats
-    probability: asyncio.Future[float]
+    probabilities: asyncio.Future[list[float]]
+
+
+@dataclass(eq=False)
+class _Result:
+    probabilities: list[float]
+    state: Floats
 
 
 class VoiceActivity:
@@ -66,8 +76,8 @@ class VoiceActivity:
         finally:
             self._listeners -= 1
 
-    async def submit(self, listener: Listener, audio: Floats, hurry: bool) -> float:
-        """The probability for one listener's audio; for `Listener.probability` only."""
+    async def submit(self, listener: Listener, audio: Floats, hurry: bool) -> list[float]:
+        """The probabilities for one listener's windows; for `Listener.probabilities` only."""
         loop = asyncio.get_running_loop()
         request = _Request(listener, audio, loop.create_future())
         self._waiting.append(request)
@@ -75,7 +85,7 @@ class VoiceActivity:
             self._run()
         elif self._linger is None:
             self._linger = loop.call_later(LINGER_SECONDS, self._run)
-        return await request.probability
+        return await request.probabilities
 
     def _run(self) -> None:
         if self._linger is not None:
@@ -83,34 +93,41 @@ class VoiceActivity:
             self._linger = None
         if self._running:
             return  # what waits goes with the next run
-        batch = [request for request in self._waiting if not request.probability.done()]
+        batch = [request for request in self._waiting if not request.probabilities.done()]
         self._waiting.clear()
         if not batch:
             return
         self._running = True
         metrics.VOICE_ACTIVITY_BATCH.observe(len(batch))
-        loop = batch[0].probability.get_loop()
+        loop = batch[0].probabilities.get_loop()
         run = loop.run_in_executor(self._executor, self._infer_batch, batch)
         run.add_done_callback(lambda done: self._deliver(batch, done))
 
-    def _infer_batch(self, batch: list[_Request]) -> tuple[Floats, Floats]:
-        audio = np.stack([request.audio for request in batch])
-        state = np.stack([request.listener.state for request in batch], axis=1)
-        return self._infer(audio, state)
+    def _infer_batch(self, batch: list[_Request]) -> list[_Result]:
+        results = [_Result([], request.listener.state) for request in batch]
+        for step in range(max(len(request.audio) for request in batch)):
+            rows = [row for row, request in enumerate(batch) if step < len(request.audio)]
+            audio = np.stack([batch[row].audio[step] for row in rows])
+            state = np.stack([results[row].state for row in rows], axis=1)
+            probabilities, states = self._infer(audio, state)
+            for index, row in enumerate(rows):
+                results[row].probabilities.append(float(probabilities[index]))
+                results[row].state = states[:, index]
+        return results
 
-    def _deliver(self, batch: list[_Request], done: asyncio.Future[tuple[Floats, Floats]]) -> None:
+    def _deliver(self, batch: list[_Request], done: asyncio.Future[list[_Result]]) -> None:
         self._running = False
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         for row, request in enumerate(batch):
-            if request.probability.done():
+            if request.probabilities.done():
                 continue
             if isinstance(error, asyncio.CancelledError):
-                request.probability.cancel()
+                request.probabilities.cancel()
             elif error is not None:
-                request.probability.set_exception(error)
+                request.probabilities.set_exception(error)
             else:
-                probabilities, states = done.result()
-                request.listener.state = states[:, row]
-                request.probability.set_result(float(probabilities[row]))
+                result = done.result()[row]
+                request.listener.state = result.state
+                request.probabilities.set_result(result.probabilities)
         if self._waiting:
             self._run()

@@ -1,6 +1,6 @@
 """A tts job: one turn's text in, segment by segment; its speech out, in order."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
@@ -16,7 +16,8 @@ from parley.messages import (
     SpeechMarks,
     SpeechSpec,
 )
-from parley.providers import ProviderError, SynthesisResult, Synthesizer
+from parley.patience import within
+from parley.providers import ChunkResult, InputLost, ProviderError, SynthesisResult, Synthesizer
 from parley.subjects import Stage
 from parley.worker import JobRun
 
@@ -41,10 +42,9 @@ class SpeechHandler:
 
 
 async def speak_turn(synthesizer: Synthesizer, sample_rate: int, job: Job) -> None:
-    """Speak what comes, until its end has come and all of it is spoken."""
+    """Speak what comes, until its end has come and all of it is spoken. Raises ProviderError."""
     async for segment in _segments(job):
-        result = await synthesizer.create_speech(segment.text)
-        await _send_segment(job, segment.segment, result, sample_rate)
+        await _send_segment(job, segment, synthesizer, sample_rate)
 
 
 async def _segments(job: Job) -> AsyncIterator[Speak]:
@@ -54,17 +54,17 @@ async def _segments(job: Job) -> AsyncIterator[Speak]:
         if not isinstance(item, Speak):
             continue
         if expected is not None and item.segment != expected:
-            raise ProviderError(f"segment {expected} of the turn's text never arrived")
+            raise InputLost(f"segment {expected} of the turn's text never arrived")
         expected = item.segment + 1
         yield item
 
 
-async def _send_segment(job: Job, segment: int, result: SynthesisResult, sample_rate: int) -> None:
-    resampler = Resampler(result.sample_rate, sample_rate)
-    frame_bytes = bytes_for(FRAME_MS, sample_rate)
+async def _send_segment(job: Job, speak: Speak, synthesizer: Synthesizer, rate: int) -> None:
+    segment, frame_bytes = speak.segment, bytes_for(FRAME_MS, rate)
+    resampler: Resampler | None = None
     sent, sent_marks = 0, 0
 
-    async def send(pcm: bytes) -> None:
+    async def send(result: SynthesisResult, pcm: bytes) -> None:
         nonlocal sent, sent_marks
         if sent_marks < len(result.marks):
             await job.send(SpeechMarks, segment=segment, marks=result.marks[sent_marks:])
@@ -74,8 +74,23 @@ async def _send_segment(job: Job, segment: int, result: SynthesisResult, sample_
             await job.send_audio(segment, sent // BYTES_PER_SAMPLE, frame)
             sent += len(frame)
 
+    who = f"the synthesizer {type(synthesizer).__name__}"
+    speech = _speech(synthesizer, speak.text, who)
+    async with aclosing(within(synthesizer.patience, speech, who)) as chunks:
+        async for result, chunk in chunks:
+            resampler = resampler or Resampler(result.sample_rate, rate)
+            await send(result, resampler.push(chunk.chunk, last=chunk.is_last_chunk))
+    await job.send(SegmentSpoken, segment=segment, duration_ms=duration_ms(sent, rate))
+
+
+async def _speech(
+    synthesizer: Synthesizer, text: str, who: str
+) -> AsyncGenerator[tuple[SynthesisResult, ChunkResult], None]:
+    """The speech of a text, up to its last chunk. Speech that just stops is a failure."""
+    result = await synthesizer.create_speech(text)
     async with aclosing(result.chunk_generator) as chunks:
         async for chunk in chunks:
-            await send(resampler.push(chunk.chunk))
-    await send(resampler.push(b"", last=True))
-    await job.send(SegmentSpoken, segment=segment, duration_ms=duration_ms(sent, sample_rate))
+            yield result, chunk
+            if chunk.is_last_chunk:
+                return
+    raise ProviderError(f"{who} broke off in the middle of a sentence", Retry.NOW)

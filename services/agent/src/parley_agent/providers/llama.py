@@ -14,8 +14,9 @@ from pydantic.alias_generators import to_camel
 
 from parley.messages import ChatMessage
 from parley.profiles import DEFAULT_PROMPT
-from parley.providers import Agent, ProviderSettings
+from parley.providers import Agent, AgentCapabilities, Patience, ProviderSettings
 from parley_agent.chat_stream import ChatModel, client
+from parley_agent.continuation import asked_to_go_on
 from parley_agent.examples import with_examples
 from parley_agent.history import tokens, trimmed
 from parley_agent.llama_backend import Backend, open_backend
@@ -43,6 +44,8 @@ class LlamaAgent(Agent):
 
     Settings = LlamaSettings
     settings: LlamaSettings
+    capabilities = AgentCapabilities(continues_reply=True)
+    patience = Patience(first=20.0, between=10.0)
 
     _opening: ClassVar[asyncio.Task[Backend] | None] = None
 
@@ -104,8 +107,19 @@ class LlamaAgent(Agent):
                 pass
 
     def _prompt(self, history: Sequence[ChatMessage], backend: Backend) -> list[ChatMessage]:
+        *before, last = history
+        if last.role != "assistant":
+            return self._fitting(history, backend, backend.tokens - self.settings.max_tokens)
+        # The model would not write a word after a space.
+        begun = last.model_copy(update={"content": last.content.rstrip()})
+        ending = [begun] if backend.continues else asked_to_go_on([begun])
+        room = backend.tokens - self.settings.max_tokens - sum(map(tokens, ending))
+        return [*self._fitting(before, backend, room), *ending]
+
+    def _fitting(
+        self, history: Sequence[ChatMessage], backend: Backend, budget: int
+    ) -> list[ChatMessage]:
         wanted = self.settings.examples
-        budget = backend.tokens - self.settings.max_tokens
         if not (backend.wants_examples if wanted is None else wanted):
             return trimmed(history, budget)
         budget -= sum(map(tokens, with_examples([])))
@@ -114,7 +128,7 @@ class LlamaAgent(Agent):
     def _chat(self, backend: Backend) -> ChatModel:
         if self._model is None:
             self._model = ChatModel(
-                client(backend.url, backend.key),
+                client(backend.url, backend.key, self.patience),
                 backend.model,
                 backend.who,
                 {

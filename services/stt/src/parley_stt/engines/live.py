@@ -27,10 +27,14 @@ ORDERS = 8
 
 @dataclass(eq=False)
 class _Order:
-    """One recognition of a conversation; they are carried out one after another."""
+    """One recognition of a conversation; they are carried out one after another.
+
+    `end_ms`: where a final ends that nobody asked for, in all the audio so far.
+    """
 
     audio: bytes
     urgency: Urgency
+    end_ms: float | None = None
     wanted: bool = True
     ticket: Ticket | None = None
     result: Recognition | None = None
@@ -73,6 +77,11 @@ class LiveRecognition:
             await self._orders.join()
             carrying_out.cancel()
 
+    @property
+    def is_working(self) -> bool:
+        """Whether something is to be recognised here, and recognitions get on."""
+        return self._open_orders > 0 and self._pool.is_working
+
     # --- What is heard
 
     async def _hear(self, pcm: bytes) -> None:
@@ -80,18 +89,18 @@ class LiveRecognition:
         if not self._speaking:
             return
         if self._utterance.ms >= CUT_MS:
-            cut = self._utterance.quietest_cut()
-            await self._order(self._utterance.take(cut), Urgency.FINAL)
+            taken = self._utterance.take(self._utterance.quietest_cut())
+            await self._order(taken, Urgency.FINAL, self._utterance.begin_ms)
             self._next_partial_ms = self._utterance.ms + self._partial_ms
         elif self._utterance.ms >= self._next_partial_ms and self._nothing_to_do:
-            await self._order(self._utterance.audio(), Urgency.PARTIAL)
+            await self._order(b"", Urgency.PARTIAL)
 
     def _start_speech(self) -> None:
         self._speaking = True
         paused, self._at_pause = self._at_pause, None
         if paused is not None and self._utterance.ms >= COMMIT_MS:
             self._utterance.take(len(paused.audio))
-            self._make_final(paused)
+            self._make_final(paused, self._utterance.begin_ms)
         elif paused is not None:
             paused.wanted = False
         self._utterance.begin()
@@ -118,14 +127,15 @@ class LiveRecognition:
     def _nothing_to_do(self) -> bool:
         return self._open_orders == 0 and self._pool.idle
 
-    async def _order(self, audio: bytes, urgency: Urgency) -> _Order:
-        order = _Order(audio, urgency)
+    async def _order(self, audio: bytes, urgency: Urgency, end_ms: float | None = None) -> _Order:
+        order = _Order(audio, urgency, end_ms)
         self._open_orders += 1
         await self._orders.put(order)
         return order
 
-    def _make_final(self, order: _Order) -> None:
+    def _make_final(self, order: _Order, end_ms: float | None = None) -> None:
         order.urgency = Urgency.FINAL
+        order.end_ms = end_ms
         if order.ticket is not None:
             order.ticket.urgency = Urgency.FINAL
         if order.result is not None:
@@ -134,6 +144,10 @@ class LiveRecognition:
     async def _carry_out(self) -> None:
         while True:
             order = await self._orders.get()
+            if order.urgency is Urgency.PARTIAL:
+                # What was ordered since matters more; else much may have been heard since.
+                order.audio = self._utterance.audio()
+                order.wanted = self._orders.empty()
             if order.wanted:
                 order.result = await self._recognise(order)
                 self._deliver(order, order.result)
@@ -151,4 +165,7 @@ class LiveRecognition:
 
     def _deliver(self, order: _Order, result: Recognition) -> None:
         if order.is_final or result.text:
-            self._emit(Heard(result.text, order.is_final, result.confidence, result.took_ms))
+            end_ms = order.end_ms
+            self._emit(
+                Heard(result.text, order.is_final, result.confidence, result.took_ms, end_ms)
+            )

@@ -8,9 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
+from time import monotonic
 
 from parley_stt import metrics
 from parley_stt.engines.recognition import Recognition
+
+STUCK_SECONDS = 10.0
+"""The longest recognition takes about a second; one that takes so long will not end."""
 
 
 class Urgency(IntEnum):
@@ -42,11 +46,17 @@ class RecognitionPool:
         self._executor = ThreadPoolExecutor(threads, "recognition", _step_back)
         self._waiting: list[Ticket] = []
         self._running = 0
+        self._progress = monotonic()
 
     @property
     def idle(self) -> bool:
         """Whether a recognition would begin at once."""
         return not self._waiting and self._running < self._threads
+
+    @property
+    def is_working(self) -> bool:
+        """Whether recognitions are under way, and come to an end."""
+        return self._running > 0 and monotonic() - self._progress < STUCK_SECONDS
 
     def submit(self, audio: bytes, urgency: Urgency) -> Ticket:
         """Ask for a recognition; cancel its result if nobody wants it any more."""
@@ -65,6 +75,8 @@ class RecognitionPool:
             self._waiting.remove(ticket)
             if ticket.result.done():
                 continue
+            if self._running == 0:
+                self._progress = monotonic()
             self._running += 1
             loop = ticket.result.get_loop()
             work = loop.run_in_executor(self._executor, self._recognise, ticket.audio)
@@ -72,6 +84,7 @@ class RecognitionPool:
 
     def _finish(self, ticket: Ticket, done: asyncio.Future[Recognition]) -> None:
         self._running -= 1
+        self._progress = monotonic()
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if ticket.result.done():
             pass

@@ -19,6 +19,7 @@ class Utterance:
     def __init__(self) -> None:
         self._audio = bytearray()
         self._open = False
+        self._removed = 0
 
     @property
     def is_open(self) -> bool:
@@ -29,6 +30,11 @@ class Utterance:
     def ms(self) -> float:
         """How much audio there is."""
         return duration_ms(len(self._audio), HEARING_RATE)
+
+    @property
+    def begin_ms(self) -> float:
+        """Where what is kept begins, in all the audio that was appended."""
+        return duration_ms(self._removed, HEARING_RATE)
 
     def append(self, pcm: bytes) -> None:
         """Hear more."""
@@ -52,7 +58,7 @@ class Utterance:
     def take(self, size: int) -> bytes:
         """Remove and return the first `size` bytes."""
         taken = bytes(self._audio[:size])
-        del self._audio[:size]
+        self._remove(len(taken))
         return taken
 
     def quietest_cut(self) -> int:
@@ -70,4 +76,8 @@ class Utterance:
     def _trim(self) -> None:
         excess = len(self._audio) - bytes_for(PRE_ROLL_MS, HEARING_RATE)
         if excess > 0:
-            del self._audio[:excess]
+            self._remove(excess)
+
+    def _remove(self, size: int) -> None:
+        del self._audio[:size]
+        self._removed += size

@@ -46,11 +46,18 @@ class MoonshineTranscriber(Transcriber):
         super().__init__(settings, language)
         if language.lower().partition("-")[0] != "en":
             raise ProviderError(f"moonshine hears English only, not {language}", Retry.NEVER)
+        self._live: LiveRecognition | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether this call's audio is being recognised, or waits for that of others."""
+        return self._live is not None and self._live.is_working
 
     async def transcribe(self, audio: AsyncIterator[bytes | Cue], emit: Emit) -> None:
         """Hear `audio` to its end and emit what was said."""
         pool = await asyncio.to_thread(self._shared_pool)
-        await LiveRecognition(pool, emit, self.settings.partial_ms).run(audio)
+        self._live = LiveRecognition(pool, emit, self.settings.partial_ms)
+        await self._live.run(audio)
 
     @classmethod
     async def warm_up(cls) -> None:

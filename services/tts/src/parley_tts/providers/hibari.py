@@ -15,6 +15,7 @@ from parley.marks import Mark
 from parley.messages import Retry
 from parley.providers import (
     ChunkResult,
+    Patience,
     ProviderError,
     ProviderSettings,
     SynthesisResult,
@@ -52,6 +53,7 @@ class HibariSynthesizer(Synthesizer):
     Settings = HibariSettings
     settings: HibariSettings
     capabilities = SynthesizerCapabilities(gives_word_times=True)
+    patience = Patience(first=10.0, between=10.0)
 
     _engine: ClassVar[HibariEngine | None] = None
     _pool: ClassVar[ThreadPoolExecutor | None] = None
@@ -84,7 +86,7 @@ class HibariSynthesizer(Synthesizer):
         async def chunks() -> AsyncGenerator[ChunkResult, None]:
             spoken_bytes = 0
             pieces = await self._in_pool(partial(engine.pieces, message))
-            for index, piece in enumerate(pieces):
+            for piece in pieces:
                 spoken = await self._in_pool(partial(engine.say, piece.text, self.settings.speed))
                 if spoken is None:
                     continue
@@ -95,8 +97,10 @@ class HibariSynthesizer(Synthesizer):
                 ]
                 pcm = from_float(spoken.samples)
                 spoken_bytes += len(pcm)
-                yield ChunkResult(pcm, is_last_chunk=index == len(pieces) - 1)
+                yield ChunkResult(pcm)
             result.duration_ms = duration_ms(spoken_bytes, SAMPLE_RATE)
+            # Empty: whether a piece has any sound is known only once it is spoken.
+            yield ChunkResult(b"", is_last_chunk=True)
 
         result = SynthesisResult(message, SAMPLE_RATE, chunks())
         return result
