@@ -9,12 +9,16 @@ import pytest
 
 from parley import job as worker_job
 from parley import subjects
+from parley import worker as parley_worker
 from parley.bus import Bus, NoResponders
+from parley.config import ServiceConfig
 from parley.frames import AudioFrame
 from parley.messages import (
+    Draining,
     End,
     Failed,
     Interrupt,
+    JobAccepted,
     JobRequest,
     KeepAlive,
     Message,
@@ -28,8 +32,10 @@ from parley.messages import (
 from parley.providers import ProviderError
 from parley.subjects import Stage
 from parley.worker import JobRun, Worker
-from parley_gateway import jobs
-from parley_gateway.jobs import JobChannel, JobLost, NoCapacity
+from parley_gateway import jobs, liveness
+from parley_gateway.claims import claim
+from parley_gateway.jobs import JobChannel, JobLost, NoCapacity, Pool
+from support.nats import NatsServer
 
 SPEC = Spec(provider="test")
 Run = Callable[[worker_job.Job], Awaitable[None]]
@@ -41,6 +47,7 @@ class Handler:
     def __init__(self, run: Run, refusal: ProviderError | None = None) -> None:
         self._run = run
         self._refusal = refusal
+        self.began = asyncio.Event()
         self.cancelled = asyncio.Event()
 
     def open(self, request: JobRequest) -> JobRun:
@@ -49,6 +56,7 @@ class Handler:
         return self._observed
 
     async def _observed(self, job: worker_job.Job) -> None:
+        self.began.set()
         try:
             await self._run(job)
         except asyncio.CancelledError:
@@ -82,10 +90,17 @@ async def working(
 
 @asynccontextmanager
 async def channel(bus: Bus, stage: Stage = Stage.AGENT) -> AsyncIterator[JobChannel]:
-    opened = JobChannel(bus, stage, secrets.token_hex(4))
+    pool = Pool(bus)
+    opened = JobChannel(pool, stage, secrets.token_hex(4))
+    await pool.open()
     await opened.open()
-    yield opened
-    await opened.close()
+    looking = asyncio.create_task(pool.run())
+    try:
+        yield opened
+    finally:
+        looking.cancel()
+        await opened.close()
+        await pool.close()
 
 
 async def broadcast(bus: Bus, to: JobChannel, message: Message) -> None:
@@ -94,7 +109,7 @@ async def broadcast(bus: Bus, to: JobChannel, message: Message) -> None:
 
 async def test_a_job_is_accepted_run_and_done(bus: Bus) -> None:
     async with working(bus, Handler(say_three)), channel(bus) as agent:
-        claimed = await agent.claim(1, SPEC)
+        claimed = await claim(agent, 1, SPEC)
         texts = [item.text async for item in claimed.output() if isinstance(item, ReplyText)]
     assert texts == ["0", "1", "2"]
 
@@ -108,7 +123,7 @@ async def test_input_sent_right_after_the_acceptance_is_not_missed(bus: Bus) -> 
             await job.send(SegmentSpoken, segment=item.segment, duration_ms=1.0)
 
     async with working(bus, Handler(speak), Stage.TTS), channel(bus, Stage.TTS) as tts:
-        claimed = await tts.claim(1, SPEC)
+        claimed = await claim(tts, 1, SPEC)
         for segment in range(50):
             await claimed.send(Speak, segment=segment, text="x" * (segment + 1))
         await claimed.send(SpeakEnd)
@@ -119,14 +134,14 @@ async def test_input_sent_right_after_the_acceptance_is_not_missed(bus: Bus) -> 
 async def test_full_means_no_responders_and_room_means_the_next_job(bus: Bus) -> None:
     handler = Handler(forever)
     async with working(bus, handler) as worker, channel(bus) as first, channel(bus) as second:
-        await first.claim(1, SPEC)
+        await claim(first, 1, SPEC)
         await bus.flush()
         assert not worker.offering
         with pytest.raises(NoCapacity):
-            await second.claim(1, SPEC, patience=0.2)
+            await claim(second, 1, SPEC, patience=0.2)
         await broadcast(bus, first, End())
-        claimed = await second.claim(1, SPEC, patience=5)
-        assert claimed.attempt == 1
+        claimed = await claim(second, 1, SPEC, patience=5)
+        assert claimed.attempt == 2
 
 
 async def test_nobody_there_is_known_at_once(bus: Bus) -> None:
@@ -144,7 +159,8 @@ async def test_an_interrupt_cancels_its_turn_and_older_ones(
 ) -> None:
     handler = Handler(forever)
     async with working(bus, handler) as worker, channel(bus) as agent:
-        await agent.claim(1, SPEC)
+        await claim(agent, 1, SPEC)
+        await handler.began.wait()
         sent: Message = Interrupt(turn=fence) if message else KeepAlive(fence=fence)
         await broadcast(bus, agent, sent)
         await bus.flush()
@@ -158,7 +174,7 @@ async def test_an_interrupt_cancels_its_turn_and_older_ones(
 async def test_hearing_goes_on_through_interrupts_until_the_end(bus: Bus) -> None:
     handler = Handler(forever)
     async with working(bus, handler, Stage.STT) as worker, channel(bus, Stage.STT) as stt:
-        await stt.claim(0, SPEC)
+        await claim(stt, 0, SPEC)
         await broadcast(bus, stt, Interrupt(turn=9))
         await bus.flush()
         assert worker.running == 1
@@ -171,19 +187,32 @@ async def test_a_job_that_is_not_wanted_any_more_is_cancelled_but_not_its_succes
 ) -> None:
     handler = Handler(forever)
     async with working(bus, handler, capacity=2) as worker, channel(bus) as agent:
-        first = await agent.claim(1, SPEC)
-        await agent.claim(1, SPEC, first_attempt=2)
+        first = await claim(agent, 1, SPEC)
+        await handler.began.wait()
+        await claim(agent, 2, SPEC)
         await first.cancel()
         await asyncio.wait_for(handler.cancelled.wait(), 5)
         await bus.flush()
         assert worker.running == 1
 
 
+async def test_a_job_that_was_given_to_another_is_let_go(bus: Bus) -> None:
+    handler = Handler(forever)
+    async with working(bus, handler, capacity=2) as worker, channel(bus) as agent:
+        await claim(agent, 1, SPEC)
+        await handler.began.wait()
+        second = await claim(agent, 1, SPEC)
+        await asyncio.wait_for(handler.cancelled.wait(), 5)
+        await bus.flush()
+        assert worker.running == 1
+        assert second.attempt == 2
+
+
 async def test_a_refusal_tells_why(bus: Bus) -> None:
     refusal = ProviderError("no such voice", Retry.NEVER)
     async with working(bus, Handler(forever, refusal)), channel(bus) as agent:
         with pytest.raises(JobLost, match="no such voice"):
-            await agent.claim(1, SPEC)
+            await claim(agent, 1, SPEC)
 
 
 async def test_failures_are_told_and_crashes_are_not_blamed_on_the_caller(bus: Bus) -> None:
@@ -195,7 +224,7 @@ async def test_failures_are_told_and_crashes_are_not_blamed_on_the_caller(bus: B
 
     for run, expected in ((fail, "quota used up"), (crash, "internal error in the worker")):
         async with working(bus, Handler(run)), channel(bus) as agent:
-            claimed = await agent.claim(1, SPEC)
+            claimed = await claim(agent, 1, SPEC)
             with pytest.raises(JobLost, match=expected):
                 _ = [item async for item in claimed.output()]
 
@@ -206,10 +235,10 @@ async def test_a_silent_job_lives_by_its_heartbeat(
     monkeypatch.setattr(jobs, "LOST_SECONDS", 1.0)
 
     async def think(job: worker_job.Job) -> None:
-        await asyncio.sleep(1.6)
+        await asyncio.sleep(1.5)
 
     async with working(bus, Handler(think)), channel(bus) as agent:
-        claimed = await agent.claim(1, SPEC)
+        claimed = await claim(agent, 1, SPEC)
         assert [item async for item in claimed.output()] == []
 
 
@@ -217,7 +246,7 @@ async def test_a_job_without_heartbeat_is_lost(bus: Bus, monkeypatch: pytest.Mon
     monkeypatch.setattr(jobs, "LOST_SECONDS", 0.2)
     monkeypatch.setattr(worker_job, "HEARTBEAT_SECONDS", 60)
     async with working(bus, Handler(forever)), channel(bus) as agent:
-        claimed = await agent.claim(1, SPEC)
+        claimed = await claim(agent, 1, SPEC)
         with pytest.raises(JobLost, match="has not been heard of"):
             _ = [item async for item in claimed.output()]
 
@@ -228,8 +257,100 @@ async def test_a_job_whose_gateway_is_gone_gives_up(
     monkeypatch.setattr(worker_job, "ABANDONED_SECONDS", 0.1)
     handler = Handler(forever)
     async with working(bus, handler), channel(bus) as agent:
-        await agent.claim(1, SPEC)
+        await claim(agent, 1, SPEC)
         await asyncio.wait_for(handler.cancelled.wait(), 5)
+
+
+async def test_a_worker_that_is_gone_is_noticed_without_its_heartbeat(
+    bus: Bus, shared_nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "LOST_SECONDS", 60)
+    monkeypatch.setattr(liveness, "GRACE_SECONDS", 0)
+    async with Bus(ServiceConfig(nats_url=shared_nats.url), "worker") as its_own:
+        worker = Worker(its_own, Stage.AGENT, Handler(forever), capacity=1)
+        running = asyncio.create_task(worker.run())
+        async with channel(bus) as agent:
+            claimed = await claim(agent, 1, SPEC)
+            await its_own._nats.close()
+            with pytest.raises(JobLost, match="its worker is gone"):
+                _ = [item async for item in claimed.output()]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_frozen_worker_swallows_a_claim_and_another_gets_it(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parley_worker, "BEGIN_SECONDS", 0.3)
+    seen = asyncio.Event()
+
+    async def swallow(msg: object) -> None:
+        seen.set()
+
+    async with working(bus, Handler(say_three)) as worker, channel(bus) as agent:
+        # It stands first in line for as long as the claim is not meant for one worker.
+        frozen = [
+            await bus.subscribe(subjects.job(Stage.AGENT), swallow, queue=Stage.AGENT)
+            for _ in range(20)
+        ]
+        await worker._announce("ready")
+        await bus.flush()
+        claimed = await claim(agent, 1, SPEC)
+        texts = [item.text async for item in claimed.output() if isinstance(item, ReplyText)]
+        for subscription in frozen:
+            await subscription.unsubscribe()
+    assert texts == ["0", "1", "2"]
+    assert claimed.attempt == (2 if seen.is_set() else 1)
+
+
+async def test_a_job_that_nobody_waits_for_does_not_begin(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parley_worker, "BEGIN_SECONDS", 0.1)
+    began = asyncio.Event()
+
+    async def begin(job: worker_job.Job) -> None:
+        began.set()
+
+    async with working(bus, Handler(begin)) as worker, channel(bus) as agent:
+        request = agent.new_job(1, SPEC).request()
+        assert isinstance(await bus.request(subjects.job(Stage.AGENT), request, 5), JobAccepted)
+        async with asyncio.timeout(10):
+            while worker.running:
+                await asyncio.sleep(0.01)
+    assert not began.is_set()
+
+
+async def test_what_never_arrived_means_that_the_job_is_lost(bus: Bus) -> None:
+    async def skip(job: worker_job.Job) -> None:
+        await job.send(ReplyText, text="one")
+        job._seq += 1
+        await job.send(ReplyText, text="three")
+
+    async with working(bus, Handler(skip)), channel(bus) as agent:
+        claimed = await claim(agent, 1, SPEC)
+        texts = []
+        with pytest.raises(JobLost, match="never arrived"):
+            async for item in claimed.output():
+                assert isinstance(item, ReplyText)
+                texts.append(item.text)
+    assert texts == ["one"]
+
+    async with working(bus, Handler(forever), Stage.TTS), channel(bus, Stage.TTS) as tts:
+        claimed = await claim(tts, 1, SPEC)
+        claimed._seq = 3
+        await claimed.send(Speak, segment=0, text="too much")
+        with pytest.raises(JobLost, match="input never arrived"):
+            _ = [item async for item in claimed.output()]
+
+
+async def test_a_draining_worker_asks_to_be_relieved(bus: Bus) -> None:
+    async with working(bus, Handler(forever), drain=30) as worker, channel(bus) as agent:
+        claimed = await claim(agent, 1, SPEC)
+        worker.stop()
+        output = claimed.output()
+        assert isinstance(await anext(output), Draining)
+        await output.aclose()
 
 
 async def test_draining_takes_no_job_finishes_those_it_has_and_hands_over_at_the_deadline(
@@ -243,19 +364,20 @@ async def test_draining_takes_no_job_finishes_those_it_has_and_hands_over_at_the
     worker = Worker(bus, Stage.AGENT, Handler(until_told), capacity=2, drain_seconds=5)
     async with asyncio.TaskGroup() as tasks, channel(bus) as agent, channel(bus) as late:
         running = tasks.create_task(worker.run())
-        claimed = await agent.claim(1, SPEC)
+        claimed = await claim(agent, 1, SPEC)
         worker.stop()
         while worker.offering:
             await asyncio.sleep(0)
         await bus.flush()
         with pytest.raises(NoCapacity):
-            await late.claim(1, SPEC, patience=0.1)
+            await claim(late, 1, SPEC, patience=0.1)
         finish.set()
-        assert [item async for item in claimed.output()] == []
+        rest = [item async for item in claimed.output()]
+        assert [type(item) for item in rest] == [Draining]
         await running
 
     async with working(bus, Handler(forever)) as worker, channel(bus) as agent:
-        claimed = await agent.claim(1, SPEC)
+        claimed = await claim(agent, 1, SPEC)
         worker.stop()
         with pytest.raises(JobLost, match="stopped"):
             _ = [item async for item in claimed.output()]
@@ -265,7 +387,7 @@ async def test_nothing_is_left_over(bus: Bus) -> None:
     before_tasks, before = len(asyncio.all_tasks()), bus.subscriptions
     async with working(bus, Handler(say_three)), channel(bus) as agent:
         for turn in range(1, 51):
-            claimed = await agent.claim(turn, SPEC)
+            claimed = await claim(agent, turn, SPEC)
             _ = [item async for item in claimed.output()]
     assert len(asyncio.all_tasks()) <= before_tasks + 1
     assert bus.subscriptions <= before + 1
@@ -274,7 +396,9 @@ async def test_nothing_is_left_over(bus: Bus) -> None:
 async def test_messages_of_an_old_attempt_and_garbage_are_dropped(bus: Bus) -> None:
     async with working(bus, Handler(say_three)), channel(bus) as agent:
         output = subjects.output_of(Stage.AGENT, agent.conversation_id)
-        claimed = await agent.claim(4, SPEC, first_attempt=2)
+        agent.new_job(4, SPEC).close()
+        claimed = await claim(agent, 4, SPEC)
+        assert claimed.attempt == 2
         await bus.publish(output, ReplyText(turn=4, attempt=1, seq=0, text="old"))
         await bus.publish(output, Failed(turn=3, attempt=2, seq=0, reason="old"))
         await bus.publish_media(output, b"\x01short")

@@ -100,3 +100,18 @@ def test_how_far_synthesis_is_ahead() -> None:
     playout.push(pcm(3000))
     playout.due(0.0)
     assert playout.ahead_ms(1.0) == pytest.approx(3000 - 160) or playout.ahead_ms(0.1) == 2900
+
+
+def test_audio_that_waits_can_be_replaced_and_what_was_delivered_stays() -> None:
+    playout = Playout(RATE)
+    playout.push(pcm(1000))
+    playout.due(1.0)
+    assert playout.delivered_ms == LEAD_MS
+    playout.drop_after(500)
+    assert playout.ahead_ms(1.0) == 500
+    playout.push(b"\x02" * bytes_for(100, RATE))
+    playout.finish()
+    heard = b"".join(b"".join(playout.due(1.0 + tick * 0.02).frames) for tick in range(1, 60))
+    assert heard.count(b"\x01") == bytes_for(500 - LEAD_MS, RATE)
+    assert heard.endswith(b"\x02" * bytes_for(100, RATE))
+    assert playout.ended_by(600)

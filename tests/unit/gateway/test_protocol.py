@@ -2,12 +2,16 @@
 
 import pytest
 
+from parley_gateway import protocol
+from parley_gateway.call_record import ResumeToken
 from parley_gateway.outbox import Outbox
 from parley_gateway.protocol import (
     ProtocolError,
     TextTurn,
+    error_event,
     parse_client_message,
     parse_format,
+    parse_resume,
 )
 
 
@@ -68,3 +72,34 @@ def test_a_client_that_never_reads_overflows_and_takes_no_more() -> None:
     assert outbox.audio_ms == 0
     outbox.put_text("the reason")
     assert outbox.drain() == ["the reason"]
+
+
+def test_a_request_to_resume() -> None:
+    request = parse_resume(
+        {"resume": "c1.secret", "heard_turn": "3", "heard_ms": "250.5", "audio_ms": "1e4"}
+    )
+    assert request.token == ResumeToken("c1", "secret")
+    assert (request.heard, request.audio_ms) == ((3, 250.5), 10_000.0)
+    request = parse_resume({"resume": "c1.secret", "heard_turn": "3"})
+    assert (request.heard, request.audio_ms) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"audio_ms": "x"}, {"audio_ms": "-1"}, {"audio_ms": "nan"}, {"audio_ms": "inf"},
+     {"audio_ms": "1e30"}, {"heard_turn": "x", "heard_ms": "1"},
+     {"heard_turn": "1", "heard_ms": "-1"}],
+)  # fmt: skip
+def test_positions_that_make_no_sense(fields: dict[str, str]) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        parse_resume({"resume": "c1.secret", **fields})
+    assert caught.value.code == "bad_format"
+
+
+def test_refusals_that_pass_say_when_to_come_back() -> None:
+    for error in (protocol.no_capacity("full"), protocol.draining()):
+        assert 1000 <= error_event(error)["retry_after_ms"] <= 5000
+    assert error_event(protocol.move_on(resumable=True))["retry_after_ms"] <= 300
+    for error in (protocol.unauthorized(), protocol.not_resumable(), protocol.too_long(5.0)):
+        assert "retry_after_ms" not in error_event(error)
+    assert len({protocol.no_capacity("full").retry_after_ms for _ in range(50)}) > 10

@@ -44,3 +44,85 @@ def test_a_segment_without_audio_was_not_heard() -> None:
     spoken.add("Hello.")
     assert spoken.text_up_to(0) == ""
     assert spoken.outstanding_ms > 0
+
+
+# --- Another voice goes on
+
+
+def test_nothing_delivered_of_a_segment_means_that_it_is_spoken_anew() -> None:
+    spoken = turn()
+    spoken.cut(delivered_ms=900)
+    assert spoken.audio_ms == 1000
+    assert [one.text for one in spoken.segments] == ["Hello there.", "How are you?"]
+    assert spoken.first_incomplete == 1
+
+
+def test_a_segment_that_is_partly_delivered_goes_on_at_the_next_word() -> None:
+    spoken = turn()
+    spoken.cut(delivered_ms=1150)
+    assert [one.text for one in spoken.segments] == ["Hello there.", "How", "are you?"]
+    assert spoken.audio_ms == 1200
+    assert spoken.first_incomplete == 2
+    assert spoken.text == "Hello there. How are you?"
+    assert spoken.text_up_to(1190) == "Hello there. How"
+
+
+def test_a_word_that_broke_off_is_said_again() -> None:
+    spoken = turn()
+    spoken.cut(delivered_ms=1250)
+    assert [one.text for one in spoken.segments] == ["Hello there.", "How", "are you?"]
+    assert spoken.audio_ms == 1250
+
+
+def test_a_segment_whose_audio_is_all_there_is_not_spoken_again() -> None:
+    spoken = SpokenTurn()
+    spoken.add("Yes.")
+    spoken.add_marks(0, [Mark("Yes.", 0, 0, 400)])
+    spoken.add_audio(0, 500)
+    spoken.cut(delivered_ms=450)
+    assert spoken.first_incomplete == len(spoken) == 1
+
+
+def test_what_waits_behind_the_cut_keeps_its_order() -> None:
+    spoken = turn()
+    spoken.add("Fine.")
+    spoken.cut(delivered_ms=1150)
+    assert [one.text for one in spoken.segments][2:] == ["are you?", "Fine."]
+    assert spoken.text == "Hello there. How are you? Fine."
+
+
+def test_no_word_is_cut_in_two() -> None:
+    spoken = SpokenTurn()
+    spoken.add('He said "well-known words".')
+    marks = [("He", 0), ("said", 3), ("well", 9), ("known", 14), ("words", 20)]
+    spoken.add_marks(
+        0, [Mark(word, at, i * 100, i * 100 + 90) for i, (word, at) in enumerate(marks)]
+    )
+    spoken.add_audio(0, 450)
+    spoken.cut(delivered_ms=210)
+    assert [one.text for one in spoken.segments] == ['He said "well-known', 'words".']
+    assert spoken.audio_ms == 400
+
+
+def test_a_voice_without_marks_goes_on_about_where_it_stopped() -> None:
+    spoken = SpokenTurn()
+    spoken.add("one two three four five six seven eight nine ten")
+    spoken.add_audio(0, 1600)
+    spoken.cut(delivered_ms=1500)
+    said, rest = (one.text for one in spoken.segments)
+    assert 4 <= len(said.split()) <= 6
+    assert f"{said} {rest}" == "one two three four five six seven eight nine ten"
+
+
+def test_what_nobody_will_speak_does_not_count_as_spoken() -> None:
+    spoken = turn()
+    spoken.cut(delivered_ms=1150)
+    spoken.drop_incomplete()
+    assert spoken.text == "Hello there. How"
+
+
+def test_what_was_heard_in_another_gateways_time_comes_first() -> None:
+    spoken = SpokenTurn("So far.")
+    spoken.add("And on.")
+    assert spoken.text_up_to(0) == "So far."
+    assert spoken.text == "So far. And on."

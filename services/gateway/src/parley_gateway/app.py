@@ -1,7 +1,6 @@
 """The gateway's HTTP side: calls at /conversation, the page at /, and what operators read."""
 
 import asyncio
-import hmac
 from pathlib import Path
 from typing import Any
 
@@ -10,100 +9,85 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from parley import health, logs
-from parley.profiles import Profile, Profiles
-from parley_gateway import metrics, protocol
-from parley_gateway.conversation import Engine
-from parley_gateway.protocol import AudioFormat, ProtocolError
-from parley_gateway.websocket import Session, refuse
+from parley_gateway import conversations, metrics
+from parley_gateway.admission import Admission
+from parley_gateway.call import Shared
+from parley_gateway.history import History
+from parley_gateway.protocol import ProtocolError
+from parley_gateway.session import Session
+from parley_gateway.websocket import Connection, refuse
 from parley_gateway.workers import Workers
 
 log = logs.get(__name__)
 
 STATIC = Path(__file__).parent / "static"
+HANG_UP_SECONDS = 5.0
+"""How long calls that are ended may take to be over."""
 
 
 class Gateway:
-    """What the routes share: admission, and the calls under way."""
+    """What the routes share."""
 
     def __init__(
-        self,
-        engine: Engine,
-        workers: Workers,
-        profiles: Profiles,
-        *,
-        max_conversations: int,
-        token: str | None = None,
+        self, shared: Shared, admission: Admission, workers: Workers, history: History
     ) -> None:
-        self.engine = engine
+        self.shared = shared
+        self.admission = admission
         self.workers = workers
-        self.profiles = profiles
-        self.active = 0
-        self.accepting = True
-        self.draining = asyncio.Event()
-        self.idle = asyncio.Event()
-        self.idle.set()
-        self._max = max_conversations
-        self._token = token
+        self.history = history
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
-        """Ready once every stage has a worker."""
+        """Ready once every stage has a worker. Without JetStream it can still take calls."""
         missing = [str(stage) for stage in self.workers.missing()]
-        connected = self.engine.bus.connected
-        state = "draining" if not self.accepting else "waiting" if missing else "ready"
+        connected = self.shared.engine.bus.connected
+        accepting = self.admission.accepting
+        state = "draining" if not accepting else "waiting" if missing else "ready"
         ready = connected and state == "ready"
         detail = {"state": state, "nats": connected, "waiting_for": missing}
-        return ready, {**detail, "running": self.active, "capacity": self._max}
-
-    def admit(self, query: dict[str, str]) -> tuple[str, Profile, AudioFormat]:
-        """Who answers this call and in what format. Raises ProtocolError."""
-        if self._token is not None and not hmac.compare_digest(
-            query.get("token", "").encode(), self._token.encode()
-        ):
-            raise protocol.unauthorized()
-        audio = protocol.parse_format(
-            query.get("sample_rate", "16000"), query.get("encoding", "linear16")
-        )
-        agent = query.get("agent", "default")
-        profile = self.profiles.get(agent)
-        if profile is None:
-            raise protocol.unknown_agent(agent, sorted(self.profiles.agents))
-        if not self.accepting:
-            raise protocol.draining()
-        if self.active >= self._max:
-            raise protocol.no_capacity(f"all {self._max} lines of this server are taken")
-        if missing := self.workers.missing():
-            raise protocol.no_capacity(f"no worker is there for: {', '.join(missing)}")
-        return agent, profile, audio
+        lines = {"running": self.admission.active, "capacity": self.admission.max}
+        return ready, {**detail, **lines, "resumable": self.shared.store.available}
 
     async def call(self, websocket: WebSocket) -> None:
         """One call, from its handshake to its end."""
         await websocket.accept()
+        query = dict(websocket.query_params)
         try:
-            agent, profile, audio = self.admit(dict(websocket.query_params))
+            with self.admission.line(query):
+                call, audio = await self.admission.call(query)
+                session = Session(Connection(websocket, audio), call, self.shared)
+                reason = await session.run()
+                metrics.CONVERSATIONS_ENDED.labels(reason).inc()
         except ProtocolError as error:
             await refuse(websocket, error)
-            return
-        self._count(+1)
-        try:
-            session = Session(websocket, agent, profile, audio)
-            reason = await session.run(self.engine, self.draining)
-            metrics.CONVERSATIONS_ENDED.labels(reason).inc()
-        finally:
-            self._count(-1)
 
-    def _count(self, change: int) -> None:
-        self.active += change
-        metrics.CONVERSATIONS.set(self.active)
-        if self.active:
-            self.idle.clear()
-        else:
-            self.idle.set()
+    async def drain(self, seconds: float) -> None:
+        """Take no new call; have those under way move, or end, for so long; then end them."""
+        self.admission.accepting = False
+        log.info("draining", conversations=self.admission.active)
+        self.shared.moving.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.admission.idle.wait()
+        except TimeoutError:
+            self.shared.stopping.set()
+            try:
+                async with asyncio.timeout(HANG_UP_SECONDS):
+                    await self.admission.idle.wait()
+            except TimeoutError:
+                log.warning("calls left", conversations=self.admission.active)
 
 
 def build(gateway: Gateway) -> FastAPI:
     """The app."""
     app = FastAPI(title="Parley", openapi_url=None)
     app.router.routes.extend(health.routes(gateway.readiness))
+    app.router.routes.append(
+        conversations.route(
+            gateway.history,
+            gateway.admission.authorized,
+            recording=gateway.shared.recorder.enabled,
+        )
+    )
     app.add_api_websocket_route("/conversation", gateway.call)
     app.mount("/static", StaticFiles(directory=STATIC))
 
@@ -116,7 +100,7 @@ def build(gateway: Gateway) -> FastAPI:
         ready, _ = gateway.readiness()
         return {
             "ready": ready,
-            "conversations": gateway.active,
+            "conversations": gateway.admission.active,
             "stages": gateway.workers.stages(),
             "workers": gateway.workers.status(),
         }

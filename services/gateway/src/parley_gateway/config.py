@@ -25,8 +25,26 @@ class GatewayConfig(ServiceConfig):
     max_conversations: int = Field(default=200, gt=0)
     """Calls that this gateway holds at once."""
 
+    hold_seconds: float = Field(default=2.0, ge=0)
+    """How long NATS may be away before callers are told that their call is held."""
+
     drain_seconds: float = Field(default=60.0, ge=0)
     """How long calls may go on once the gateway is told to stop."""
+
+    max_call_seconds: float = Field(default=14_400.0, gt=0)
+    """How long a call may last."""
+
+    idle_client_seconds: float = Field(default=60.0, gt=0)
+    """A client that sends nothing at all for so long, not even a ping, is gone."""
+
+    resume_seconds: float = Field(default=60.0, ge=5)
+    """How long a call whose gateway or client is gone may be resumed."""
+
+    record_hours: float = Field(default=24.0, ge=0)
+    """How long what was said in calls is kept, for GET /conversations/<id>. 0: it is not."""
+
+    jetstream_replicas: int = Field(default=1, ge=1, le=5)
+    """How many NATS servers keep each call's state and what was said in it: 3 in a cluster."""
 
     def required_token(self) -> str | None:
         """The token that callers must give; None where none is needed. Raises OSError."""

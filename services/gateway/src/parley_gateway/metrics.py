@@ -44,9 +44,32 @@ JOBS = Counter(
     "Jobs by outcome: accepted, refused, no_capacity, timeout; then done, failed, lost.",
     ["stage", "outcome"],
 )
+FAILOVERS = Counter(
+    "parley_failovers_total", "Jobs that were lost under a call and given to another.", ["stage"]
+)
 CLAIM = Histogram(
     "parley_job_claim_seconds", "Time to find a worker.", ["stage"], buckets=_PACE_BUCKETS
 )
 CLIENT_ERRORS = Counter("parley_client_errors_total", "What clients did wrong, by code.", ["code"])
 WORKERS = Gauge("parley_workers", "Workers that the gateway sees.", ["stage"])
 WORKERS_CAPACITY = Gauge("parley_workers_capacity", "Jobs that those can run at once.", ["stage"])
+JETSTREAM = Gauge("parley_jetstream_ready", "1 while NATS keeps calls and records.")
+RESUMES = Counter(
+    "parley_resumes_total",
+    "Clients that came back: resumed, not_resumable, unavailable (no store at hand).",
+    ["outcome"],
+)
+STORE_WRITES = Counter(
+    "parley_call_store_writes_total",
+    "Writes of a call's record: stored, deleted, failed (tried again), taken (by another gateway).",
+    ["outcome"],
+)
+STORE_LATENCY = Histogram(
+    "parley_call_store_write_seconds", "Time of one such write.", buckets=_PACE_BUCKETS
+)
+RECORDS = Counter(
+    "parley_records_total",
+    "Events of conversations: recorded, failed (tried again), refused, dropped (too many wait).",
+    ["outcome"],
+)
+RECORDS_WAITING = Gauge("parley_records_waiting", "Events that wait to be recorded.")

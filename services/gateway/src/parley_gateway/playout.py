@@ -52,6 +52,17 @@ class Playout:
         if rest := len(self._waiting) % self._frame:
             self._waiting += bytes(self._frame - rest)
 
+    @property
+    def delivered_ms(self) -> float:
+        """How much of the turn's audio (ms) was delivered: it cannot be taken back."""
+        return min(self._delivered_ms, self._audio_ms)
+
+    def drop_after(self, ms: float) -> None:
+        """Drop the audio after the first `ms` of the turn, which other audio will replace."""
+        keep = bytes_for(max(ms - self._delivered_ms, 0.0), self._rate)
+        del self._waiting[keep:]
+        self._audio_ms = self._delivered_ms + duration_ms(len(self._waiting), self._rate)
+
     def due(self, now: float) -> Delivery:
         """Take what has to be delivered by now."""
         ready = len(self._waiting) // self._frame

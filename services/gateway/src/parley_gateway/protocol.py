@@ -1,11 +1,14 @@
 """The native protocol's messages and refusals: see docs/protocol.md."""
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from parley.audio import SAMPLE_RATES, duration_ms, mulaw_decode, mulaw_encode
+from parley_gateway.call_record import BadToken, ResumeToken
 
 MAX_FRAME_BYTES = 65_536
 """The largest binary or text message that a client may send."""
@@ -13,15 +16,31 @@ MAX_TEXT_CHARACTERS = 4_000
 """The longest typed turn."""
 MAX_AHEAD_SECONDS = 10.0
 """How far a client's audio may run ahead of real time."""
+MAX_POSITION_MS = 30 * 24 * 3600 * 1000.0
+"""No call is longer than a month."""
+RETRY_MS = (1000, 5000)
+"""When a client that was refused may ask again: some time between, so that not all come at once."""
+MOVE_MS = (0, 300)
+"""The same for a call that is to go on elsewhere."""
 
 
 class ProtocolError(Exception):
-    """The client did something wrong, or cannot be served. `close_code` None: the call goes on."""
+    """The client did something wrong, or cannot be served. `close_code` None: the call goes on.
 
-    def __init__(self, code: str, message: str, close_code: int | None = None) -> None:
+    `retry_after_ms`: when it is worth asking again; None where it never is.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        close_code: int | None = None,
+        retry_after_ms: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.close_code = close_code
+        self.retry_after_ms = retry_after_ms
 
 
 def bad_format(message: str) -> ProtocolError:
@@ -58,7 +77,7 @@ def audio_too_fast() -> ProtocolError:
 
 def no_capacity(message: str) -> ProtocolError:
     """Nobody can take this call now."""
-    return ProtocolError("no_capacity", message, 4503)
+    return ProtocolError("no_capacity", message, 4503, random.randint(*RETRY_MS))
 
 
 def unusable_agent(message: str) -> ProtocolError:
@@ -67,8 +86,42 @@ def unusable_agent(message: str) -> ProtocolError:
 
 
 def draining() -> ProtocolError:
-    """This gateway is about to stop."""
-    return ProtocolError("draining", "this server is about to stop; connect again", 4504)
+    """This gateway is about to stop, and takes no call any more."""
+    text = "this server is about to stop; connect again"
+    return ProtocolError("draining", text, 4504, random.randint(*RETRY_MS))
+
+
+def move_on(*, resumable: bool) -> ProtocolError:
+    """This gateway is about to stop: the call is to go on at another."""
+    how = "connect again with your resume token" if resumable else "call again"
+    text = f"this server is about to stop; {how}"
+    return ProtocolError("draining", text, 4504, random.randint(*MOVE_MS))
+
+
+def resumed_elsewhere() -> ProtocolError:
+    """Somebody with the call's token has gone on with it over another connection."""
+    return ProtocolError("resumed_elsewhere", "the call goes on over another connection", 4409)
+
+
+def not_resumable() -> ProtocolError:
+    """No such call, or not any more, or not with that secret: which of them is not told."""
+    text = "that call is over, or its time has run out: call anew, without a resume token"
+    return ProtocolError("not_resumable", text, 4410)
+
+
+def too_long(seconds: float) -> ProtocolError:
+    """The call has reached the longest that is allowed."""
+    return ProtocolError("too_long", f"a call may last {seconds:.0f} s", 4408)
+
+
+def client_gone(seconds: float) -> ProtocolError:
+    """Nothing has come from the client for so long that it cannot be there."""
+    return ProtocolError("client_gone", f"nothing has come from you for {seconds:.0f} s", 4408)
+
+
+def too_many_messages() -> ProtocolError:
+    """Messages came much faster than any client has use for."""
+    return ProtocolError("too_many_messages", "you send messages too fast", 4429)
 
 
 def bad_message(message: str) -> ProtocolError:
@@ -178,6 +231,45 @@ def parse_format(sample_rate: str, encoding: str) -> AudioFormat:
     raise bad_format(f"encoding {encoding!r}; allowed: linear16, mulaw")
 
 
+# --- Coming back
+
+
+@dataclass(frozen=True)
+class ResumeRequest:
+    """A client wants to go on with a call.
+
+    `heard`: the turn, and the ms of its audio, that it has played; `audio_ms`: the position, in
+    the client's own count of all it has captured, of the oldest audio that it can send again.
+    """
+
+    token: ResumeToken
+    heard: tuple[int, float] | None
+    audio_ms: float
+
+
+def parse_resume(query: Mapping[str, str]) -> ResumeRequest:
+    """What the query asks for. Raises not_resumable or bad_format."""
+    try:
+        token = ResumeToken.parse(query["resume"])
+    except BadToken:
+        raise not_resumable() from None
+    heard = None
+    if "heard_turn" in query and "heard_ms" in query:
+        heard = int(_number(query, "heard_turn")), _number(query, "heard_ms")
+    return ResumeRequest(token, heard, _number(query, "audio_ms"))
+
+
+def _number(query: Mapping[str, str], name: str) -> float:
+    text = query.get(name, "0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= MAX_POSITION_MS:
+        raise bad_format(f"{name} {text!r}: a number of 0 or more is expected")
+    return value
+
+
 # --- What the server sends
 
 ServerEvent = dict[str, Any]
@@ -190,4 +282,8 @@ def event(kind: str, **fields: Any) -> ServerEvent:
 
 def error_event(error: ProtocolError) -> ServerEvent:
     """The message that tells of an error."""
-    return event("error", code=error.code, message=str(error), fatal=error.close_code is not None)
+    fatal = error.close_code is not None
+    found = event("error", code=error.code, message=str(error), fatal=fatal)
+    if error.retry_after_ms is not None:
+        found["retry_after_ms"] = error.retry_after_ms
+    return found

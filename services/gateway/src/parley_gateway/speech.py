@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 from parley import metrics as shared_metrics
 from parley.frames import AudioFrame
 from parley.messages import SegmentSpoken, Speak, SpeakEnd, SpeechMarks, SpeechSpec
+from parley.profiles import Profile, ProviderChoice
+from parley.subjects import Stage
 from parley_gateway import metrics
+from parley_gateway.claims import claim
 from parley_gateway.client import Client
-from parley_gateway.jobs import Job, JobChannel, JobLost
+from parley_gateway.failover import Failover
+from parley_gateway.jobs import Item, Job, JobChannel, JobLost
 from parley_gateway.pacer import Pacer
 from parley_gateway.playout import Playout
+from parley_gateway.prepared import Prepared
 from parley_gateway.spoken import SpokenTurn
 from parley_gateway.timeline import Timeline
 
@@ -25,48 +30,64 @@ CLIENT_LAG_SECONDS = 3.0
 
 @dataclass(eq=False)
 class Speech:
-    """Speaks one turn. `on_heard` is called as its first audio goes out."""
+    """Speaks one turn. `on_heard` is called as its first audio goes out; `on_progress`, as each
+    segment's audio is there; `on_lost`, when a voice is lost and another goes on.
+    """
 
     turn: int
     channel: JobChannel
-    spec: SpeechSpec
+    profile: Profile
     client: Client
     pacer: Pacer
     timeline: Timeline
     on_heard: Callable[[], None]
+    on_progress: Callable[[], None]
+    on_lost: Callable[[JobLost], None]
     spoken: SpokenTurn = field(default_factory=SpokenTurn)
 
     def __post_init__(self) -> None:
-        self._playout = Playout(self.spec.sample_rate)
+        self._playout = Playout(self.client.format.sample_rate)
         self._clock = asyncio.get_running_loop().time
         self._ended = asyncio.Event()
         self._progressed = asyncio.Event()
+        self._news = asyncio.Event()
+        self._all_there = False
         self._reported: tuple[float, float] | None = None
         self._begun = False
         self._played_out_at: float | None = None
         self._lost: JobLost | None = None
 
-    async def speak(self, segments: AsyncGenerator[str, None]) -> None:
+    async def speak(
+        self, segments: AsyncGenerator[str, None], apology: Callable[[], Prepared | None]
+    ) -> None:
         """Speak the segments as they come; returns when the last was heard. Raises JobLost.
 
-        When the reply or the voice is lost, what there is of it is still heard before JobLost
-        is raised.
+        When the reply or the voice is lost for good, what there is of it is still heard, and
+        then the apology, before JobLost is raised.
         """
         self.pacer.add(self)
         try:
             try:
                 async with aclosing(segments), asyncio.TaskGroup() as tasks:
-                    claim = tasks.create_task(self.channel.claim(self.turn, self.spec))
-                    tasks.create_task(self._release(segments, claim))
-                    tasks.create_task(self._receive(claim))
+                    tasks.create_task(self._feed(segments))
+                    tasks.create_task(self._voice())
             except* JobLost as group:
                 self._lost = _first(group)
+                self.spoken.drop_incomplete()
+            if self._lost is not None and (prepared := apology()) is not None:
+                self._say(prepared)
             self._playout.finish()
             await self._ended.wait()
         finally:
             self.pacer.discard(self)
         if self._lost is not None:
             raise self._lost
+
+    def _say(self, prepared: Prepared) -> None:
+        segment = self.spoken.add(prepared.text)
+        self.spoken.add_audio(segment, self.client.format.duration_ms(prepared.pcm))
+        self.spoken.complete(segment)
+        self._playout.push(prepared.pcm)
 
     def stop(self) -> str:
         """Stop now; the text that was heard."""
@@ -93,39 +114,86 @@ class Speech:
 
     # --- Text to the voice
 
-    async def _release(self, segments: AsyncGenerator[str, None], claim: asyncio.Task[Job]) -> None:
+    async def _feed(self, segments: AsyncGenerator[str, None]) -> None:
         try:
             async for text in segments:
-                job = await claim
                 while self._backlog_ms() > AHEAD_MS:
                     self._progressed.clear()
                     await self._progressed.wait()
-                await job.send(Speak, segment=self.spoken.add(text), text=text)
+                self.spoken.add(text)
+                self._news.set()
         except JobLost as lost:
             self._lost = lost
-        await (await claim).send(SpeakEnd)
+        self._all_there = True
+        self._news.set()
 
     def _backlog_ms(self) -> float:
         return self._playout.ahead_ms(self._clock()) + self.spoken.outstanding_ms
 
+    async def _voice(self) -> None:
+        """Have all segments spoken, by one voice after another if need be."""
+        failover = Failover(self.profile.candidates(Stage.TTS))
+        while (lost := await self._try_voice(failover.choice)) is not None:
+            self.spoken.cut(self._playout.delivered_ms)
+            self._playout.drop_after(self.spoken.audio_ms)
+            if self._all_there and self.spoken.first_incomplete == len(self.spoken):
+                return
+            if not failover.lost(lost):
+                raise lost
+            self.on_lost(lost)
+
+    async def _try_voice(self, choice: ProviderChoice) -> JobLost | None:
+        lost = None
+        spec = SpeechSpec(
+            provider=choice.provider,
+            settings=choice.settings,
+            language=self.profile.language,
+            sample_rate=self.client.format.sample_rate,
+        )
+        try:
+            job = await claim(self.channel, self.turn, spec)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(job))
+                tasks.create_task(self._receive(job))
+        except* JobLost as group:
+            lost = _first(group)
+        return lost
+
+    async def _send(self, job: Job) -> None:
+        at = self.spoken.first_incomplete
+        while True:
+            while at < len(self.spoken):
+                await job.send(Speak, segment=at, text=self.spoken.text_of(at))
+                at += 1
+            if self._all_there:
+                break
+            self._news.clear()
+            await self._news.wait()
+        await job.send(SpeakEnd)
+
     # --- Audio from the voice
 
-    async def _receive(self, claim: asyncio.Task[Job]) -> None:
-        async for item in (await claim).output():
-            if isinstance(item, AudioFrame | SpeechMarks | SegmentSpoken) and not self.spoken.knows(
-                item.segment
-            ):
-                shared_metrics.MESSAGES_DROPPED.labels("unexpected").inc()
-                continue
-            match item:
-                case AudioFrame():
-                    self.timeline.mark("first_audio", self._clock())
-                    self._playout.push(item.pcm)
-                    self.spoken.add_audio(item.segment, self.client.format.duration_ms(item.pcm))
-                case SpeechMarks():
-                    self.spoken.add_marks(item.segment, item.marks)
-                case SegmentSpoken():
-                    self.spoken.complete(item.segment)
+    async def _receive(self, job: Job) -> None:
+        async with aclosing(job.output()) as output:
+            async for item in output:
+                self._take(item)
+
+    def _take(self, item: Item) -> None:
+        if isinstance(item, AudioFrame | SpeechMarks | SegmentSpoken) and not self.spoken.knows(
+            item.segment
+        ):
+            shared_metrics.MESSAGES_DROPPED.labels("unexpected").inc()
+            return
+        match item:
+            case AudioFrame():
+                self.timeline.mark("first_audio", self._clock())
+                self._playout.push(item.pcm)
+                self.spoken.add_audio(item.segment, self.client.format.duration_ms(item.pcm))
+            case SpeechMarks():
+                self.spoken.add_marks(item.segment, item.marks)
+            case SegmentSpoken():
+                self.spoken.complete(item.segment)
+                self.on_progress()
 
     # --- Audio to the caller
 

@@ -26,9 +26,13 @@ class SegmentState(BaseModel):
 
 
 class ReplyState(BaseModel):
-    """The reply under way. `written`: the agent had written all of it."""
+    """The reply under way. `written`: no more text comes than the segments have.
+
+    `heard` is what was heard of it before `segments`, in an earlier gateway's time.
+    """
 
     turn: int
+    heard: str = ""
     segments: list[SegmentState] = []
     written: bool = False
 

@@ -58,6 +58,24 @@ class TurnTaking:
         """The bot speaks first."""
         self.state = State.THINKING
 
+    def restore(self, turn: int, said: list[str], *, replying: bool) -> None:
+        """Go on where another gateway had to stop; `replying`: the turn's reply is not over."""
+        self.turn = turn
+        self._said = list(said)
+        self._unanswered = replying
+        if replying:
+            self.state = State.THINKING
+
+    @property
+    def said(self) -> list[str]:
+        """Final transcriptions of the turn that is not over yet."""
+        return list(self._said)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody speaks or is about to."""
+        return self.state is State.LISTENING and not self._said and not self._partial
+
     # --- The caller
 
     def speech_started(self) -> None:

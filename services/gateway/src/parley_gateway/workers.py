@@ -1,4 +1,8 @@
-"""The workers that the gateway sees: what each said of itself in the last seconds."""
+"""The workers that the gateway sees: what each said of itself in the last seconds.
+
+Claims go to whoever NATS chooses. Only where one of a stage's workers may be frozen, and
+would swallow them, are they meant for one that is known to live.
+"""
 
 import time
 from typing import Any
@@ -17,11 +21,12 @@ FORGET_SECONDS = 3.5
 
 
 class Workers:
-    """Who is there, for readiness and /status. Claims never go by it: NATS routes those."""
+    """Who is there: for readiness, for /status, and for claims that got no answer."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._seen: dict[str, tuple[float, WorkerStatus]] = {}
+        self._suspects: dict[str, Stage] = {}
         self._subscription: Subscription | None = None
 
     async def open(self) -> None:
@@ -36,6 +41,7 @@ class Workers:
         status = decode_or_drop(msg.data, msg.subject)
         if not isinstance(status, WorkerStatus):
             return
+        self._suspects.pop(status.worker_id, None)
         if status.state == "gone":
             self._seen.pop(status.worker_id, None)
         else:
@@ -43,6 +49,31 @@ class Workers:
         for stage, totals in self.stages().items():
             metrics.WORKERS.labels(stage).set(totals["workers"])
             metrics.WORKERS_CAPACITY.labels(stage).set(totals["capacity"])
+
+    # --- Whom to ask for work
+
+    def suspect(self, stage: Stage, worker_id: str) -> None:
+        """A job of this worker fell silent: it may be frozen, until it is heard of again."""
+        self._suspects[worker_id] = stage
+
+    def has_suspects(self, stage: Stage) -> bool:
+        """Whether a worker of the stage may be frozen."""
+        self._suspects = {one: at for one, at in self._suspects.items() if one in self._seen}
+        return stage in self._suspects.values()
+
+    def candidates(self, stage: Stage) -> list[str]:
+        """Workers with room, the one heard of last first; none that may be frozen."""
+        found = [
+            (seen_at, status.worker_id)
+            for seen_at, status in self._seen.values()
+            if status.stage is stage
+            and status.state == "ready"
+            and status.running < status.capacity
+            and status.worker_id not in self._suspects
+        ]
+        return [worker_id for _, worker_id in sorted(found, reverse=True)]
+
+    # --- What there is
 
     def present(self) -> list[WorkerStatus]:
         """Workers heard of lately."""

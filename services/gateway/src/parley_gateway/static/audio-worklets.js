@@ -43,7 +43,10 @@ class Capture extends AudioWorkletProcessor {
   }
 }
 
-/** Plays PCM16 at the call's rate. Takes frames (ArrayBuffer), {begin: turn}, "clear", "report". */
+/**
+ * Plays PCM16 at the call's rate. Takes frames (ArrayBuffer), {begin: turn}, and the names of
+ * the methods below. "hold" and "report" are answered.
+ */
 class Player extends AudioWorkletProcessor {
   constructor({ processorOptions: { rate } }) {
     super();
@@ -53,17 +56,36 @@ class Player extends AudioWorkletProcessor {
   }
 
   obey(message) {
-    if (message instanceof ArrayBuffer) {
-      this.push(new Int16Array(message));
-    } else if (message === "clear") {
-      this.queue.clear();
-      this.resampler.reset();
-      this.report();
-    } else if (message === "report") {
-      this.report();
-    } else {
-      this.queue.begin(message.begin);
-    }
+    if (message instanceof ArrayBuffer) this.push(new Int16Array(message));
+    else if (typeof message === "string") this[message]();
+    else this.queue.begin(message.begin);
+  }
+
+  clear() {
+    this.queue.clear();
+    this.resampler.reset();
+    this.report();
+  }
+
+  report() {
+    this.port.postMessage({ turn: this.queue.turn, ms: this.queue.playedMs });
+  }
+
+  finish() {
+    this.queue.finish();
+  }
+
+  hold() {
+    this.port.postMessage({ held: { turn: this.queue.turn, ms: this.queue.hold() } });
+  }
+
+  release() {
+    this.queue.release();
+  }
+
+  restart() {
+    this.queue.restart();
+    this.resampler.reset();
   }
 
   push(samples) {
@@ -71,10 +93,6 @@ class Player extends AudioWorkletProcessor {
       this.resampler.put(samples[i] / 32768);
       while (this.resampler.ready) this.queue.push(this.resampler.take());
     }
-  }
-
-  report() {
-    this.port.postMessage({ turn: this.queue.turn, ms: this.queue.playedMs });
   }
 
   process(_, [[out]]) {

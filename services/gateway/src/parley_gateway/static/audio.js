@@ -21,6 +21,7 @@ class Sound {
   onFrame = (_frame) => {};
   /** The microphone went away. */
   onMicrophoneLost = () => {};
+  #onHeld = (_heard) => {};
 
   constructor(context, rate) {
     this.context = context;
@@ -29,7 +30,8 @@ class Sound {
     this.closed = false;
     this.player = this.#node("player", { numberOfInputs: 0, outputChannelCount: [1] });
     this.player.port.onmessage = ({ data }) => {
-      if (data.turn !== null) this.onPlayed(data.turn, Math.max(0, data.ms - this.#latencyMs));
+      if (data.held) this.#onHeld(data.held);
+      else if (data.turn !== null) this.onPlayed(data.turn, Math.max(0, data.ms - this.#latencyMs));
     };
   }
 
@@ -54,6 +56,32 @@ class Sound {
   /** What comes next belongs to this turn. */
   begin(turn) {
     this.player.port.postMessage({ begin: turn });
+  }
+
+  /** The turn is over: what is here of it plays on, whatever comes. */
+  finish() {
+    this.player.port.postMessage("finish");
+  }
+
+  /**
+   * Stop the turn under way here, until `release` or `restart`. Promises how far it came, as
+   * {turn, ms}; what is on its way to the loudspeaker is heard yet, so it counts.
+   */
+  hold() {
+    return new Promise((resolve) => {
+      this.#onHeld = resolve;
+      this.player.port.postMessage("hold");
+    });
+  }
+
+  /** Play on what was held. */
+  release() {
+    this.player.port.postMessage("release");
+  }
+
+  /** Forget what was held: it comes again. */
+  restart() {
+    this.player.port.postMessage("restart");
   }
 
   /** Be silent at once; `onPlayed` says how far it came. */

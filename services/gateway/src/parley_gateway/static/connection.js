@@ -1,24 +1,33 @@
-/** One call's WebSocket: see docs/protocol.md. */
+/** One WebSocket of a call: see docs/protocol.md. */
 
 const PING_MS = 5_000;
 const LOST_MS = 15_000; // so long without a word from the server, and it is gone
+const NOT_HEARD = 4000; // we close with this, as none of the codes of a hang-up
+/** Closes by somebody on the way. */
+const LOST_CODES = [1001, 1006, 1011, 1012];
+/** Why a server closes the connection of a call that can go on over another one. */
+export const NOT_THE_END = [
+  "draining", "internal_error", "no_capacity", "client_too_slow", "client_gone",
+];
 
 export class Connection {
   /** Told each JSON message. */
   onEvent = (_event) => {};
   /** Given each frame of the bot's audio, an ArrayBuffer. */
   onAudio = (_frame) => {};
-  /** The call is over: "refused" (it never began), "ended", or "lost". */
-  onClose = (_how) => {};
+  /** It is closed. `lost`: though the call need not be over; `retryMs`: what to wait before. */
+  onClose = (_lost, _retryMs) => {};
 
-  constructor(url) {
+  /** The server has to say something within `answerMs`. */
+  constructor(url, answerMs = LOST_MS) {
     this.socket = new WebSocket(url);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = ({ data }) => this.#receive(data);
-    this.socket.onclose = () => this.#closed(this.ended ? "ended" : this.opened ? "lost" : "refused");
-    this.opened = false;
-    this.ended = false;
+    this.socket.onclose = ({ code, reason }) => this.#closed(code, reason);
+    this.cause = ""; // the server's code for why it will close
+    this.retryMs = 0;
     this.heardAt = performance.now();
+    this.answer = setTimeout(() => this.#giveUp(), answerMs);
     this.timer = setInterval(() => this.#watch(), PING_MS);
   }
 
@@ -27,15 +36,17 @@ export class Connection {
     this.#write(JSON.stringify({ type, ...fields }));
   }
 
-  /** Send a frame of the caller's audio. */
-  sendAudio(frame) {
-    this.#write(frame);
+  /** Send a piece of the caller's audio. */
+  sendAudio(piece) {
+    this.#write(piece);
   }
 
   /** Hang up. */
   end() {
     this.send("end");
-    this.#closed("ended");
+    this.cause = "hang_up";
+    this.socket.close();
+    this.#closed(1000, "");
   }
 
   #write(data) {
@@ -44,22 +55,32 @@ export class Connection {
 
   #receive(data) {
     this.heardAt = performance.now();
+    clearTimeout(this.answer);
     if (typeof data !== "string") return this.onAudio(data);
     const event = JSON.parse(data);
-    this.opened = true;
-    this.ended ||= event.type === "end" || (event.type === "error" && event.fatal);
+    if (event.type === "end") this.cause ||= event.reason;
+    if (event.type === "error" && event.fatal) {
+      this.cause = event.code;
+      this.retryMs = event.retry_after_ms ?? 0;
+    }
     this.onEvent(event);
   }
 
   #watch() {
-    if (performance.now() - this.heardAt > LOST_MS) this.#closed(this.opened ? "lost" : "refused");
+    if (performance.now() - this.heardAt > LOST_MS) this.#giveUp();
     else this.send("ping");
   }
 
-  #closed(how) {
+  #giveUp() {
+    this.socket.close(NOT_HEARD);
+    this.#closed(1006, "");
+  }
+
+  #closed(code, reason) {
+    clearTimeout(this.answer);
     clearInterval(this.timer);
     this.socket.onmessage = this.socket.onclose = null;
-    this.socket.close();
-    this.onClose(how);
+    const cause = this.cause || (code >= 4000 ? reason : "");
+    this.onClose(cause ? NOT_THE_END.includes(cause) : LOST_CODES.includes(code), this.retryMs);
   }
 }

@@ -23,13 +23,20 @@ export class PlayQueue {
     this.turn = null;
     this.turnStart = 0;
     this.played = 0;
+    this.kept = 0; // what lies before belongs to turns that are over
+    this.end = Infinity; // what lies from here on is held
   }
 
   /** Audio that comes from now on belongs to `turn`. */
   begin(turn) {
     this.turn = turn;
-    this.turnStart = this.written;
+    this.turnStart = this.kept = this.written;
     this.played = 0;
+  }
+
+  /** The turn is over: nobody sends the rest of it again. */
+  finish() {
+    this.kept = this.written;
   }
 
   /** Play this after what is there. A client that has five seconds waiting drops the rest. */
@@ -41,10 +48,34 @@ export class PlayQueue {
 
   /** Fall silent: what is here now fades out in a few ms, the rest of it is dropped. */
   clear() {
+    this.end = Infinity;
     const underWay = this.read < this.dropTo;
     this.dropTo = this.written;
     if (!this.playing) this.read = this.dropTo;
     else if (!underWay) this.fading = this.fade;
+  }
+
+  /**
+   * Stop the current turn here, until `release` or `restart`. How much (ms) of it is played: of
+   * turns that are over, what is here plays on.
+   */
+  hold() {
+    this.end = Math.max(this.read, this.kept);
+    const coming = this.end - Math.max(this.read, this.turnStart);
+    return ((this.played + Math.max(0, coming)) * 1000) / this.rate;
+  }
+
+  /** Play on what was held. */
+  release() {
+    this.end = Infinity;
+  }
+
+  /** Forget what was held: it comes again, counted anew. */
+  restart() {
+    this.written = Math.min(this.written, this.end);
+    this.dropTo = Math.min(this.dropTo, this.written);
+    this.end = Infinity;
+    if (this.kept <= this.turnStart) this.begin(this.turn);
   }
 
   /** How much (ms) of the current turn was played. */
@@ -60,14 +91,15 @@ export class PlayQueue {
   }
 
   next() {
-    if (this.read === this.written) {
+    const end = Math.min(this.written, this.end);
+    if (this.read >= end) {
       this.playing = false;
       this.waited = 0;
       return 0;
     }
     if (!this.playing) {
       this.waited++;
-      if (this.written - this.read < this.reserve && this.waited < this.reserve) return 0;
+      if (end - this.read < this.reserve && this.waited < this.reserve) return 0;
       this.playing = true;
     }
     if (this.read >= this.turnStart) this.played++;

@@ -5,7 +5,7 @@
  */
 
 import { openSound } from "./audio.js";
-import { Connection } from "./connection.js";
+import { Line } from "./line.js";
 import { Transcript } from "./transcript.js";
 
 const REPORT_MS = 200;
@@ -15,11 +15,15 @@ const STATES = {
   listening: "Listening",
   thinking: "Thinking…",
   speaking: "Speaking",
+  holding: "One moment, please…",
+  reconnecting: "Connection lost, reconnecting…",
 };
 const ERRORS = {
   unauthorized: "This server asks for a token: add ?token=… to the address.",
   no_capacity: "All lines are busy. Try again in a moment.",
   draining: "The server is about to restart. Call again in a moment.",
+  not_resumable: "The connection was lost for too long. Press the button to call again.",
+  resumed_elsewhere: "The call goes on in another window.",
 };
 const LOST = {
   refused: "The server cannot be reached.",
@@ -37,7 +41,7 @@ let call = null;
 talk.onclick = () => (call ? hangUp() : begin());
 interrupt.onclick = () => {
   call.asked = false;
-  call.connection.send("interrupt");
+  call.line.send("interrupt");
 };
 typed.onsubmit = (event) => {
   event.preventDefault();
@@ -51,7 +55,7 @@ window.addEventListener("pagehide", () => hangUp());
 
 async function begin(firstWords = null) {
   const rate = Number(query.get("sample_rate") ?? 24000);
-  const mine = { sound: null, connection: null, timer: null, ready: false, asked: false };
+  const mine = { sound: null, line: null, timer: null, ready: false, asked: false };
   mine.firstWords = firstWords;
   call = mine;
   notice("");
@@ -75,18 +79,20 @@ async function openEars(mine, rate) {
 
 function connect(mine, rate) {
   const { sound } = mine;
-  const connection = (mine.connection = new Connection(address(rate)));
-  connection.onEvent = (event) => on(mine, event);
-  connection.onAudio = (frame) => sound?.play(frame);
-  connection.onClose = (how) => finish(mine, how);
+  const line = (mine.line = new Line(address(rate), rate, sound));
+  line.onEvent = (event) => on(mine, event);
+  line.onAudio = (frame) => sound?.play(frame);
+  line.onLost = () => show("reconnecting");
+  line.onBack = () => transcript.resumed();
+  line.onClose = (how) => finish(mine, how);
   if (!sound) return;
-  sound.onFrame = (frame) => mine.ready && connection.sendAudio(frame);
-  sound.onPlayed = (turn, ms) => connection.send("playback", { turn, ms: Math.round(ms) });
+  sound.onFrame = (frame) => line.hear(frame);
+  sound.onPlayed = (turn, ms) => line.send("playback", { turn, ms: Math.round(ms) });
   sound.onMicrophoneLost = () => notice("The microphone is gone. You can type.");
 }
 
 function hangUp() {
-  if (call?.connection) call.connection.end();
+  if (call?.line) call.line.end();
   else if (call) finish(call, "ended");
 }
 
@@ -105,10 +111,10 @@ function type(said) {
     else begin(said);
     return;
   }
-  call.connection.send("text", { text: said });
+  call.line.send("text", { text: said });
   call.asked = true;
   transcript.typed(said);
-  show("thinking");
+  if (state() !== "reconnecting") show("thinking");
 }
 
 // --- What the server says
@@ -117,8 +123,15 @@ function on(mine, event) {
   switch (event.type) {
     case "ready":
       mine.ready = true;
-      show("listening");
+      rest(mine);
       if (mine.firstWords) type(mine.firstWords);
+      mine.firstWords = null;
+      break;
+    case "holding":
+      show("holding");
+      break;
+    case "back":
+      rest(mine);
       break;
     case "speech_started":
       if (state() === "thinking") show("listening");
@@ -129,7 +142,7 @@ function on(mine, event) {
       if (event.is_final && state() === "listening") show("thinking");
       break;
     case "reply":
-      transcript.reply(event.turn, event.text);
+      transcript.reply(event.turn, event.text, event.restart);
       mine.asked = false;
       if (state() === "listening") show("thinking");
       break;
@@ -145,8 +158,9 @@ function on(mine, event) {
       break;
     case "spoken":
       clearInterval(mine.timer);
+      mine.sound?.finish();
       transcript.spoken(event.turn, event.text, event.cut_off);
-      show(mine.asked ? "thinking" : "listening");
+      rest(mine);
       break;
     case "error":
       mine.asked = false;
@@ -164,6 +178,11 @@ function watchPlayback(mine) {
 
 function state() {
   return document.body.dataset.state;
+}
+
+/** Nobody speaks. */
+function rest(mine) {
+  show(mine.asked ? "thinking" : "listening");
 }
 
 function show(name) {

@@ -34,11 +34,18 @@ export class Transcript {
     if (!one.text) this.#write(one.line, "…");
   }
 
-  /** More of the bot's words. */
-  reply(turn, text) {
+  /** More of the bot's words; or all of them anew. */
+  reply(turn, text, restart = false) {
     const one = this.#bot(turn);
-    one.text += text;
+    const before = restart ? "" : one.again ? upTo(one.text, text) : one.text;
+    one.text = before + text;
+    one.again = false;
     this.#write(one.line, one.text.trim());
+  }
+
+  /** Of turns under way, what was not heard is going to be written again. */
+  resumed() {
+    for (const one of this.bots.values()) one.again = true;
   }
 
   /** The bot's turn is over, and this is what was heard of it; what was not is struck. */
@@ -92,4 +99,11 @@ export class Transcript {
     }
     if (atEnd) list.scrollTop = list.scrollHeight;
   }
+}
+
+/** `text` up to where `rest` goes on from: its end is written there again. */
+function upTo(text, rest) {
+  let at = 0;
+  while (!rest.startsWith(text.slice(at)) && !text.startsWith(rest, at)) at++;
+  return text.slice(0, at);
 }

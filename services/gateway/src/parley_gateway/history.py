@@ -1,0 +1,167 @@
+"""What was recorded of a conversation, read again and put in order."""
+
+import asyncio
+import time
+from typing import Any
+
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from parley import logs, subjects
+from parley_gateway.jetstream import ERRORS, JetStream, answered
+from parley_gateway.recorder import STREAM, BadEvent, Event
+from parley_gateway.store import CallStore, Unavailable, UnknownCall
+
+log = logs.get(__name__)
+
+BATCH = 500
+READERS = 4
+"""Conversations that are read at once: reading must not disturb the calls."""
+FETCH_SECONDS = 2.0
+READ_SECONDS = 20.0
+FORGOTTEN_SECONDS = 10.0
+"""The server forgets a reader that has vanished."""
+SPEAKERS = {"user": "human", "bot": "bot"}
+"""What kinds of events are parts of the transcript, and who speaks."""
+LOST = "lost"
+"""The reason of an end that nobody saw: the gateway died and nobody resumed the call."""
+
+
+class History:
+    """Reads conversations back, from any gateway."""
+
+    def __init__(self, jetstream: JetStream, store: CallStore) -> None:
+        self._jetstream = jetstream
+        self._store = store
+        self._turnstile = asyncio.Semaphore(READERS)
+
+    async def conversation(self, conversation_id: str) -> dict[str, Any]:
+        """The conversation, for people and programs.
+
+        Raises ValueError for what is no conversation's id, UnknownCall, or Unavailable.
+        """
+        subject = subjects.record(conversation_id)
+        try:
+            async with asyncio.timeout(READ_SECONDS), self._turnstile:
+                found = in_order(await self._events(subject))
+                if not found:
+                    raise UnknownCall(conversation_id)
+                old = time.time() - found[-1].at > self._store.resume_seconds
+                lost = old and unfinished(found) and not await self._is_stored(conversation_id)
+        except TimeoutError:
+            raise Unavailable("the record could not be read in time") from None
+        return view(conversation_id, found, lost=lost)
+
+    async def _is_stored(self, conversation_id: str) -> bool:
+        try:
+            await self._store.load(conversation_id)
+        except UnknownCall:
+            return False
+        return True
+
+    async def _events(self, subject: str) -> list[Event]:
+        if not self._jetstream.ready:
+            raise Unavailable("NATS keeps nothing now")
+        try:
+            return await self._fetch(subject)
+        except NotFoundError:
+            return []
+        except ERRORS as error:
+            self._jetstream.report(error)
+            raise Unavailable(str(error)) from None
+
+    async def _fetch(self, subject: str) -> list[Event]:
+        config = ConsumerConfig(
+            ack_policy=AckPolicy.NONE,
+            deliver_policy=DeliverPolicy.ALL,
+            inactive_threshold=FORGOTTEN_SECONDS,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        reader = await answered(
+            self._jetstream.context.pull_subscribe(subject, stream=STREAM, config=config)
+        )
+        try:
+            left = (await answered(reader.consumer_info())).num_pending or 0
+            events: list[Event] = []
+            while left > 0:
+                batch = await answered(reader.fetch(min(left, BATCH), FETCH_SECONDS))
+                left -= len(batch)
+                events += [one for msg in batch if (one := _decoded(msg.data)) is not None]
+            return events
+        finally:
+            await reader.unsubscribe()
+
+
+def in_order(events: list[Event]) -> list[Event]:
+    """The events by time; of those with one key, the first that was recorded."""
+    first: dict[str, Event] = {}
+    for event in events:
+        first.setdefault(event.key, event)
+    return sorted(first.values(), key=lambda event: event.at)
+
+
+def view(conversation_id: str, events: list[Event], *, lost: bool = False) -> dict[str, Any]:
+    """What `GET /conversations/<id>` says. `lost`: nobody has the call, though none saw it end."""
+    started = next((event for event in events if event.kind == "started"), None)
+    ended_at, reason = _end(events)
+    if lost:
+        ended_at, reason = events[-1].at, LOST
+    return {
+        "conversation_id": conversation_id,
+        "agent": started.fields.get("agent") if started else None,
+        "started_at": started.at if started else None,
+        "ended_at": ended_at,
+        "ended_reason": reason,
+        "transcript": _transcript(events),
+        "events": [
+            {"kind": event.kind, "key": event.key, "at": event.at, **event.fields}
+            for event in events
+            if event.kind not in SPEAKERS
+        ],
+    }
+
+
+def unfinished(events: list[Event]) -> bool:
+    """Whether nobody saw it end. If it is not in the store either, nobody will."""
+    started = next((event for event in events if event.kind == "started"), None)
+    resumable = started is not None and bool(started.fields.get("resumable"))
+    return resumable and _end(events)[0] is None
+
+
+def _end(events: list[Event]) -> tuple[float | None, str | None]:
+    """When and why it ended; a call that was resumed after that goes on."""
+    epoch = max((_epoch(event) for event in events if event.kind == "resumed"), default=0)
+    for event in reversed(events):
+        if event.kind == "ended" and _epoch(event) >= epoch:
+            return event.at, str(event.fields.get("reason"))
+    return None, None
+
+
+def _epoch(event: Event) -> int:
+    return int(event.fields.get("epoch", 0))
+
+
+def _transcript(events: list[Event]) -> list[dict[str, Any]]:
+    """What was said, by turns; of a turn that was recorded twice, the later."""
+    entries = {}
+    for event in events:
+        if (speaker := SPEAKERS.get(event.kind)) is None:
+            continue
+        turn = int(event.fields.get("turn", 0))
+        entries[turn, speaker == "bot"] = {
+            "turn": turn,
+            "speaker": speaker,
+            "text": event.fields.get("text", ""),
+            "cut_off": bool(event.fields.get("cut_off", False)),
+            "at": event.at,
+        }
+    return [entries[place] for place in sorted(entries)]
+
+
+def _decoded(data: bytes) -> Event | None:
+    try:
+        return Event.decode(data)
+    except BadEvent as error:
+        log.warning("event not understood", reason=str(error))
+        return None
