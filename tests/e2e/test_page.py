@@ -3,154 +3,23 @@ the test's own: what crosses the wire, what is heard, what is shown."""
 
 import asyncio
 import importlib.util
-import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 from scipy.signal import correlate, resample_poly
-from starlette.applications import Starlette
-from starlette.responses import FileResponse
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
-import parley_gateway
-from parley import health
-from parley.audio import from_float
-from support.browser import chromium, needs_chromium
+from support.browser import needs_chromium
+from support.page_server import RATE, Open, Server, calling, pages, tone, until
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
-RATE = 24_000
-STATIC = Path(parley_gateway.__file__).parent / "static"
 Samples = NDArray[np.float64]
-T = TypeVar("T")
-
-PROBE = """
-(() => {
-  window.__levels = [];  // [ms, rms] of what goes to the loudspeaker
-  window.__events = [];  // [ms, message] of what the server says
-  const connect = AudioNode.prototype.connect;
-  AudioNode.prototype.connect = function (target, ...rest) {
-    if (target instanceof AudioDestinationNode) {
-      const tap = this.context.createAnalyser();
-      tap.fftSize = 512;
-      connect.call(this, tap);
-      const block = new Float32Array(tap.fftSize);
-      setInterval(() => {
-        tap.getFloatTimeDomainData(block);
-        const rms = Math.sqrt(block.reduce((sum, x) => sum + x * x, 0) / block.length);
-        if (rms > 0.02) window.__levels.push([performance.now(), rms]);
-      }, 5);
-    }
-    return connect.call(this, target, ...rest);
-  };
-  window.WebSocket = class extends WebSocket {
-    constructor(url) {
-      super(url);
-      this.addEventListener("message", ({data}) => {
-        if (typeof data === "string") window.__events.push([performance.now(), JSON.parse(data)]);
-      });
-    }
-  };
-})();
-"""
-
-
-class Server:
-    """Says what a gateway would say, as the test wants it, and keeps what the page sent."""
-
-    def __init__(self) -> None:
-        self.audio = bytearray()
-        self.frame_sizes: set[int] = set()
-        self.messages: list[dict[str, Any]] = []
-        self.query: dict[str, str] = {}
-        self.url = ""
-        self._connected: asyncio.Queue[WebSocket] = asyncio.Queue()
-        self._socket: WebSocket
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["Server"]:
-        async def index(_: Any) -> FileResponse:
-            return FileResponse(STATIC / "index.html")
-
-        app = Starlette(
-            routes=[
-                Route("/", index),
-                Mount("/static", StaticFiles(directory=STATIC)),
-                WebSocketRoute("/conversation", self._call),
-            ]
-        )
-        async with health.serve(app, "127.0.0.1", 0, ws="websockets-sansio") as port:
-            self.url = f"http://127.0.0.1:{port}/"
-            yield self
-
-    async def _call(self, socket: WebSocket) -> None:
-        await socket.accept()
-        self.query = dict(socket.query_params)
-        await self._connected.put(socket)
-        try:
-            while True:
-                message = await socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                if data := message.get("bytes"):
-                    self.audio += data
-                    self.frame_sizes.add(len(data))
-                else:
-                    self.messages.append(json.loads(message["text"]))
-        except (WebSocketDisconnect, RuntimeError):
-            return
-
-    async def answer(self) -> None:
-        """Take the page's call."""
-        self._socket = await asyncio.wait_for(self._connected.get(), 15)
-        await self.say("ready", conversation_id="c", agent="default", sample_rate=RATE)
-
-    async def say(self, kind: str, **fields: Any) -> None:
-        await self._socket.send_text(json.dumps({"type": kind, **fields}))
-
-    async def play(self, pcm: bytes) -> None:
-        """Paced as a gateway does it: frames of 20 ms, 160 ms ahead."""
-        size = RATE // 50 * 2
-        began = time.monotonic()
-        for i in range(0, len(pcm), size):
-            await asyncio.sleep(max(began + i / (RATE * 2) - 0.16 - time.monotonic(), 0))
-            await self._socket.send_bytes(pcm[i : i + size])
-
-    async def close(self) -> None:
-        await self._socket.close(1011)
-
-    async def received(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """The first message of that kind and those fields."""
-
-        def find() -> dict[str, Any] | None:
-            wanted = {"type": kind, **fields}
-            return next((one for one in self.messages if wanted.items() <= one.items()), None)
-
-        return await until(find)
-
-    def reports(self, turn: int) -> list[float]:
-        """What the page reported as played of a turn."""
-        return [
-            one["ms"] for one in self.messages if one["type"] == "playback" and one["turn"] == turn
-        ]
-
-
-async def until(find: Callable[[], T | None], seconds: float = 15) -> T:
-    """What `find` finds, once it does."""
-    async with asyncio.timeout(seconds):
-        while not (found := find()):
-            await asyncio.sleep(0.02)
-    return found
 
 
 @pytest.fixture
@@ -159,32 +28,10 @@ async def server() -> AsyncIterator[Server]:
         yield server
 
 
-Open = Callable[..., Awaitable[Page]]
-
-
 @pytest.fixture
 async def open_page(server: Server) -> AsyncIterator[Open]:
-    """Opens the page in a browser whose microphone is a WAV file, or beeps, or refused."""
-    async with AsyncExitStack() as browsers:
-
-        async def opener(wav: Path | None = None, refused: bool = False, query: str = "") -> Page:
-            browser = await browsers.enter_async_context(chromium(wav, refused))
-            page = await browser.new_page()
-            await page.add_init_script(PROBE)
-            await page.goto(f"{server.url}?{query}")
-            return page
-
+    async with pages(server) as opener:
         yield opener
-
-
-async def calling(server: Server, page: Page) -> None:
-    await page.click("#talk")
-    await server.answer()
-    await expect(page.locator("#state")).to_have_text("Listening")
-
-
-def tone(seconds: float) -> bytes:
-    return from_float(0.5 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * RATE)) / RATE))
 
 
 def recording() -> Samples:

@@ -1,18 +1,20 @@
 """What the commands print, and their exit codes."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
-from unit.cli.line import a_reply, answering
+from unit.cli.line import Line, a_reply, answering, in_turn
 
 from parley_cli import board, checks, doctor, main, plan, ports, services, wav
-from parley_cli.call import Options
+from parley_cli.call import Options, connect
 from parley_cli.checks import Check, Level
 from parley_cli.errors import Failure
 from parley_cli.script import Script
 from parley_cli.talk import talk
+from parley_cli.view import View
 
 
 @pytest.fixture
@@ -42,6 +44,52 @@ async def test_talk_prints_both_sides_and_saves_them(console: Console, tmp_path:
     assert lines[:3] == ["you: hello", "bot: hi there", "end: you hung up"]
     assert "voice to voice: turn 1:" in printed(console)
     assert out.stat().st_size > 44
+
+
+async def test_talk_tells_of_a_lost_connection(console: Console) -> None:
+    async def dies(line: Line) -> None:
+        await line.ready()
+        await line.say("reply", text="hi there", turn=1)
+        line.drop()
+
+    async def goes_on(line: Line) -> None:
+        await line.resume()
+        await line.say("holding", reason="no bus")
+        await line.say("something_new")
+        await line.say("back")
+        await line.listen("text")
+        await line.say("speaking", turn=1)
+        await line.say("spoken", turn=1, text="hi there", cut_off=False)
+        await line.listen("end")
+        await line.say("end", reason="bye")
+
+    async with answering(in_turn(dies, goes_on)) as (url, _):
+        await talk(url, Options(), Script(text="hello?", wait_seconds=20), None, console)
+    lines = printed(console).splitlines()
+    assert lines[0] == "connection lost, reconnecting ..."
+    assert re.fullmatch(r"back after \d+\.\d s", lines[1])
+    assert lines[2:6] == ["on hold: no bus", "the engine is back", "bot: hi there", "end: bye"]
+
+
+async def test_what_is_said_anew_is_shown_once() -> None:
+    async def dies(line: Line) -> None:
+        await line.ready()
+        await line.say("reply", text="I was born", turn=1)
+        await line.say("reply", text="It is", turn=1, restart=True)
+        await line.say("speaking", turn=1)
+        line.drop()
+
+    async def goes_on(line: Line) -> None:
+        await line.resume()
+        await line.say("reply", text="is noon.", turn=1)
+        await line.say("speaking", turn=1)
+        await line.say("end", reason="bye")
+
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    async with answering(in_turn(dies, goes_on)) as (url, _), connect(url) as call:
+        await View(console).follow(call)
+    assert "bot: It is" in printed(console) and "bot: is noon." in printed(console)
+    assert "bornIt" not in printed(console) and "isis" not in printed(console)
 
 
 def _speech(folder: Path) -> Path:

@@ -121,6 +121,65 @@ def test_the_buffer_is_bounded(playback: Playback) -> None:
     assert playback.dropped_samples == 20
 
 
+def test_held_audio_plays_on_from_where_it_was_stopped(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(200))
+    clock.at_ms(90)
+    assert playback.hold() == (1, 50.0)
+    clock.at_ms(130)
+    playback.release()
+    clock.at_ms(400)
+    playback.advance()
+    assert np.flatnonzero(playback.recording).tolist() == [*range(40, 90), *range(130, 280)]
+    assert playback.report() == (1, 200.0)
+
+
+def test_held_audio_that_comes_again_is_dropped(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(200, 1))
+    clock.at_ms(90)
+    playback.hold()
+    playback.restart()
+    assert playback.hold() == (1, 0.0), "the turn is counted from where it goes on"
+    playback.begin(1)
+    playback.push(tone(150, 2))
+    clock.at_ms(400)
+    playback.advance()
+    assert np.flatnonzero(playback.recording == 1).tolist() == list(range(40, 90))
+    assert np.count_nonzero(playback.recording == 2) == 150
+    assert playback.report() == (1, 150.0)
+
+
+def test_only_the_current_turn_is_held(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(100, 1))
+    playback.begin(2)
+    playback.push(tone(100, 2))
+    clock.at_ms(60)
+    assert playback.hold() == (2, 0.0)
+    clock.at_ms(300)
+    playback.restart()
+    playback.advance()
+    assert np.flatnonzero(playback.recording == 1).tolist() == list(range(40, 140))
+    assert not (playback.recording == 2).any()
+
+
+def test_a_turn_that_is_over_is_not_held(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(100))
+    playback.end(1)
+    clock.at_ms(60)
+    assert playback.hold() == (1, 100.0)
+    playback.restart()
+    clock.at_ms(300)
+    playback.advance()
+    assert np.flatnonzero(playback.recording).tolist() == list(range(40, 140))
+
+
+def test_before_the_first_turn_there_is_nothing_to_hold(playback: Playback) -> None:
+    assert playback.hold() is None
+
+
 def test_without_a_recording(clock: Clock) -> None:
     playback = Playback(RATE, clock, record=False)
     clock.at_ms(100)

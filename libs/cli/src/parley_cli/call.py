@@ -5,60 +5,47 @@
         await call.wait_for("spoken", turn=1, timeout=30)
         await call.end()
 
+A call outlives its connection: when one is lost, another is made and the talk goes on.
+
 Times are seconds of time.monotonic. Audio is int16 at the call's sample rate.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
 
-import numpy as np
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
-
-from parley.audio import mulaw_decode, mulaw_encode
-from parley_cli.caller import CallerVoice
-from parley_cli.dial import CallRefused, Event, Options, open_socket, wait_ready
-from parley_cli.errors import Failure
-from parley_cli.playback import Playback
+from parley_cli.connection import Connection
+from parley_cli.device import Device
+from parley_cli.dial import CallRefused, Options, addresses, dial, dial_any
+from parley_cli.events import CallEnded, Event, EventLog
+from parley_cli.reconnect import Reconnect, others_first, reconnect
 from parley_cli.wav import Samples
 
-FRAME_MS = 20
-REPORT_EVERY_FRAMES = 10
-"""Playback is reported each 200 ms while something plays."""
 
-
-class CallEnded(Failure):
-    """The call was over before what was waited for came."""
-
-
-class Call:
+class Call(EventLog):
     """A call that was taken. Made by `connect`."""
 
-    def __init__(self, socket: ClientConnection, options: Options, ready: Event) -> None:
+    def __init__(self, found: Sequence[str], options: Options, connection: Connection) -> None:
+        super().__init__(connection.ready)
         self.options = options
-        self.ready = ready
-        self.events: list[Event] = [ready]
-        """All that the server said, in order."""
+        self.ready = connection.ready
+        """The server's first message."""
+        self.device = Device(options)
+        self.playback = self.device.playback
+        self.voice = self.device.voice
         self.typed: list[float] = []
         """When (s) each typed turn was sent."""
-        self.playback = Playback(
-            options.sample_rate, time.monotonic, options.jitter_ms, options.record
-        )
-        self.voice = CallerVoice()
-        self.voice_ended_at: float | None = None
-        """When (s) the caller last ran out of speech to say."""
+        self.reconnects: list[Reconnect] = []
+        """When the connection was lost, and when the server was ready again."""
         self.close_code: int | None = None
-        """The code with which the server closed the connection, once it has."""
-        self.speaker: Callable[[Samples], None] | None = None
-        """Gets what is played, as it is played."""
-        self._socket = socket
-        self._caller: list[Samples] = []
-        self._over = False
-        self._news = asyncio.Event()
+        """The code with which the server closed the last connection, once the call is over."""
+        self._addresses = found
+        self._connection = connection
+        self._connected = True
+        self._hung_up = False
 
     @property
     def started_at(self) -> float:
@@ -66,14 +53,19 @@ class Call:
         return self.playback.started_at
 
     @property
-    def over(self) -> bool:
-        """Whether the connection is closed."""
-        return self._over
+    def connected(self) -> bool:
+        """Whether the server is there; while it is not, the call waits for another connection."""
+        return self._connected
+
+    @property
+    def voice_ended_at(self) -> float | None:
+        """When (s) the caller last ran out of speech to say."""
+        return self.device.voice_ended_at
 
     @property
     def caller_audio(self) -> Samples:
         """What the caller said, from `started_at` on."""
-        return np.concatenate(self._caller) if self._caller else np.zeros(0, np.int16)
+        return self.device.recorded
 
     @property
     def bot_audio(self) -> Samples:
@@ -91,180 +83,157 @@ class Call:
         self.voice.mix(samples)
 
     async def text(self, text: str) -> None:
-        """Send a typed turn."""
+        """Send a typed turn; without a connection, once there is one again."""
         self.typed.append(time.monotonic())
-        await self._send(type="text", text=text)
+        await self._deliver(type="text", text=text)
 
     async def interrupt(self) -> None:
-        """Ask for silence."""
-        await self._send(type="interrupt")
+        """Ask for silence; without a connection, once there is one again."""
+        await self._deliver(type="interrupt")
 
     async def end(self, timeout: float = 2.0) -> None:
         """Hang up, and wait at most `timeout` s for the server to close."""
-        await self._send(type="end")
-        await self.until(lambda: self._over, timeout)
+        self._hung_up = True
+        if not await self._send(type="end"):
+            self._end("you hung up")
+        await self.until(lambda: self.over, timeout)
 
-    # --- What the caller waits for
+    def drop(self) -> None:
+        """Break the connection as a network does, without a word."""
+        self._connection.drop()
 
-    async def until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until the condition holds; it is tried at each event and each 20 ms.
+    # --- One connection after another
 
-        False after `timeout` s. Raises CallEnded if the call is over before.
-        """
-        deadline = time.monotonic() + timeout
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            await self.next_change()
-        return True
-
-    async def next_change(self) -> None:
-        """Wait for the next event or the next 20 ms. Raises CallEnded if the call is over."""
-        if self._over:
-            raise CallEnded(f"the call is over: {self._reason()}")
-        await self._news.wait()
-
-    async def wait_for(
-        self, kind: str, *, timeout: float = 10.0, since: int = 0, **fields: object
-    ) -> Event:
-        """The first event of that kind (`type`) with those fields, from `events[since]` on.
-
-        Raises TimeoutError after `timeout` s, CallEnded if the call is over before.
-        """
-        found: list[Event] = []
-        seen = since
-
-        def came() -> bool:
-            nonlocal seen
-            for event in self.events[seen:]:
-                seen += 1
-                if event.type == kind and fields.items() <= event.data.items():
-                    found.append(event)
-                    return True
-            return False
-
-        if not await self.until(came, timeout):
-            raise TimeoutError(f"no {kind} {fields or ''} within {timeout:g} s")
-        return found[0]
-
-    async def follow(self) -> AsyncIterator[Event]:
-        """All events, from the first to the end of the call, as they come."""
-        seen = 0
-        while True:
-            for event in self.events[seen:]:
-                seen += 1
-                yield event
-            if self._over and seen == len(self.events):
-                return
-            await self.next_change()
-
-    # --- The device
-
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self) -> None:
+        """Keep the call up until it is over, over as many connections as that takes."""
         try:
-            await work
-        except ConnectionClosed as closed:
-            self.close_code = closed.rcvd.code if closed.rcvd else None
+            async with asyncio.TaskGroup() as tasks:
+                device = tasks.create_task(self.device.run(self._wake))
+                await self._use_connection()
+                while self._resumable and await self._reconnect():
+                    await self._use_connection()
+                device.cancel()
         finally:
-            self._over = True
-            self._wake()
+            self.close_code = self._connection.close_code
+            self._end(self._connection.why_closed)
 
-    async def _listen(self) -> None:
-        mulaw = self.options.encoding == "mulaw"
-        while True:
-            message = await self._socket.recv()
-            if isinstance(message, bytes):
-                pcm = mulaw_decode(message) if mulaw else message
-                self.playback.push(np.frombuffer(pcm, "<i2"))
-            else:
-                await self._on_event(Event(time.monotonic(), json.loads(message)))
+    @property
+    def _resumable(self) -> bool:
+        wanted = self.options.reconnect and not self._hung_up
+        return wanted and self._connection.lost and self._connection.resume_token is not None
+
+    async def _use_connection(self) -> None:
+        """Hear and be heard over the connection until it is closed."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(self._speak())
+                async for message in self._connection.messages():
+                    if isinstance(message, bytes):
+                        self.device.receive(message)
+                    else:
+                        await self._on_event(message)
+                speaking.cancel()
+        finally:
+            self._connected = False
 
     async def _on_event(self, event: Event) -> None:
-        self.events.append(event)
-        if event.type == "speaking":
-            self.playback.begin(int(event.data["turn"]))
-        elif event.type == "clear":
-            self.playback.clear()
-            await self._report()
-        self._wake()
+        match event.type:
+            case "speaking":
+                self.playback.begin(int(event.data["turn"]))
+            case "spoken":
+                self.playback.end(int(event.data["turn"]))
+            case "clear":
+                self.playback.clear()
+                await self._report()
+        self._add(event)
 
     async def _speak(self) -> None:
-        """Each 20 ms of absolute time: a frame out, and the loudspeaker on by as much.
-
-        A frame is sent when its last sample would have been recorded.
-        """
-        frame = self.options.sample_rate * FRAME_MS // 1000
-        was_playing, number = False, 0
+        """Send what the microphone has taken and how far the loudspeaker is, each 20 ms."""
         while True:
-            number += 1
-            due = self.started_at + number * FRAME_MS / 1000
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            await self._socket.send(self._next_frame(frame))
-            played = self.playback.advance()
-            if self.speaker is not None:
-                self.speaker(played)
-            playing = self.playback.playing
-            if (playing and number % REPORT_EVERY_FRAMES == 0) or (was_playing and not playing):
+            while audio := self.device.uplink.take():
+                await self._connection.send(audio)
+            if self.device.report_due:
                 await self._report()
-            was_playing = playing
-            self._wake()
-
-    def _next_frame(self, size: int) -> bytes:
-        speaking = self.voice.pending > 0
-        samples = self.voice.take(size)
-        if speaking and not self.voice.pending:
-            self.voice_ended_at = time.monotonic()
-        if self.options.record:
-            self._caller.append(samples)
-        pcm = samples.astype("<i2").tobytes()
-        return mulaw_encode(pcm) if self.options.encoding == "mulaw" else pcm
+            await self._news.wait()
 
     async def _report(self) -> None:
+        self.device.report_due = False
         report = self.playback.report()
         if report is not None:
             turn, ms = report
             await self._send(type="playback", turn=turn, ms=round(ms, 1))
 
-    async def _send(self, **message: object) -> None:
+    async def _deliver(self, **message: object) -> None:
+        """Send now or over the next connection; in vain once the call is over."""
+        while not self.over and not await self._send(**message):
+            await self._news.wait()
+
+    async def _send(self, **message: object) -> bool:
+        return self._connected and await self._connection.send(json.dumps(message))
+
+    # --- From one connection to the next
+
+    async def _reconnect(self) -> bool:
+        """Go on over another connection; False where that was refused, and the call is over."""
+        lost, lost_at = self._connection, time.monotonic()
+        self._add(Event(lost_at, {"type": "connection_lost", "code": lost.close_code}))
+        seconds = self.options.reconnect_seconds or lost.resume_seconds
+        await asyncio.sleep(min(lost.retry_after, seconds))
         try:
-            await self._socket.send(json.dumps(message))
-        except ConnectionClosed:
-            if not self._over:
-                self._over = True
-                self._wake()
+            self._connection = await reconnect(
+                others_first(self._addresses, lost.address),
+                partial(self._resume, lost),
+                seconds,
+            )
+        except CallRefused as refusal:
+            error = {"type": "error", "code": refusal.code, "message": str(refusal), "fatal": True}
+            self._add(Event(time.monotonic(), error))
+            self._end(str(refusal))
+            return False
+        ready = self._connection.ready
+        self.device.go_on(float(ready.data["audio_from_ms"]))
+        self._connected = True
+        self.reconnects.append(Reconnect(lost_at, ready.at))
+        self._add(ready)
+        return True
 
-    def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    async def _resume(self, lost: Connection, address: str, timeout: float) -> Connection:
+        def query() -> str:
+            position = self.device.hold()
+            return self.options.query({"resume": str(lost.resume_token), **position})
 
-    def _reason(self) -> str:
-        for event in reversed(self.events):
-            if event.type == "error" and event.data.get("fatal"):
-                return str(event.data.get("message"))
-            if event.type == "end":
-                return str(event.data.get("reason"))
-        return f"the server closed the connection ({self.close_code})"
+        try:
+            connection = await dial(address, query, timeout)
+            if not connection.ready.data.get("resumed"):
+                await connection.close()
+                raise CallRefused("not_resumable", "the server does not know the call any more")
+        except BaseException:
+            self.device.release()
+            raise
+        return connection
 
 
 @asynccontextmanager
 async def connect(
-    url: str, options: Options | None = None, timeout: float = 10.0
+    url: str | Sequence[str], options: Options | None = None, timeout: float = 10.0
 ) -> AsyncIterator[Call]:
-    """Call `url` (ws:// or wss://). Raises CallRefused; hangs up on the way out."""
+    """Call `url` (ws:// or wss://). Raises CallRefused; hangs up on the way out.
+
+    Several addresses, in a sequence or with commas between them, are tried in turn, now and
+    whenever the connection is lost.
+    """
     options = options or Options()
-    socket = await open_socket(f"{url}?{options.query()}", timeout)
-    async with socket:
-        call = Call(socket, options, await wait_ready(socket, timeout))
-        tasks = [asyncio.create_task(call._run(work)) for work in (call._listen(), call._speak())]
-        try:
-            yield call
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+    found = addresses(url)
+    call = Call(found, options, await dial_any(found, options.query(), timeout))
+    running = asyncio.create_task(call._run())
+    try:
+        yield call
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await call._connection.close()
+    if not running.cancelled():
+        running.result()
 
 
 __all__ = ["Call", "CallEnded", "CallRefused", "Event", "Options", "connect"]

@@ -51,10 +51,18 @@ def up(  # noqa: PLR0913 -- each is an option
     agent: Workers = 1,
     tts: Workers = 1,
     logs: Annotated[Path | None, typer.Option(help="Folder for the services' logs.")] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what NATS keeps: the calls, so that they go on when the engine is "
+            "killed and started again, and what was said in them (for PARLEY_RECORD_HOURS). "
+            "Default: ~/.local/state/parley/PORT."
+        ),
+    ] = None,
 ) -> None:
     """Run the whole engine on this machine; Ctrl-C stops it."""
     plan = Plan(port, host, nats_url, agents or default_agents(), stt, agent, tts)
-    asyncio.run(run_up(plan, logs, console))
+    asyncio.run(run_up(plan, logs, state, console))
 
 
 @app.command()
@@ -102,7 +110,9 @@ def talk(  # noqa: PLR0913 -- each is an option
     file: Annotated[Path | None, typer.Argument(help="A WAV file that the caller says.")] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Speak yourself.")] = False,
     text: Annotated[str | None, typer.Option(help="A typed turn.")] = None,
-    url: Annotated[str, typer.Option()] = "ws://127.0.0.1:8080/conversation",
+    url: Annotated[
+        str, typer.Option(help="Where to call; several addresses with commas between them.")
+    ] = "ws://127.0.0.1:8080/conversation",
     agent: Annotated[str, typer.Option(help="Which agent profile answers.")] = "default",
     token: Annotated[str | None, typer.Option(envvar="PARLEY_TOKEN")] = None,
     sample_rate: Annotated[int, typer.Option(help="Hz: 8000, 16000, 24000 or 48000.")] = 16_000,

@@ -45,11 +45,11 @@ def attached(call: Call) -> Iterator[None]:
     except sound.PortAudioError as error:
         raise Failure(f"cannot open the microphone or the loudspeaker: {error}") from None
     with microphone, loudspeaker:
-        call.speaker = output.append
+        call.device.speaker = output.append
         try:
             yield
         finally:
-            call.speaker = None
+            call.device.speaker = None
 
 
 def _portaudio() -> Any:

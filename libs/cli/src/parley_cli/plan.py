@@ -29,10 +29,10 @@ class Plan:
     tts: int = 1
 
 
-def specs(plan: Plan, scratch: Path) -> list[Spec]:
+def specs(plan: Plan, folder: Path) -> list[Spec]:
     """The services to run. Raises Failure for whatever would keep them from starting.
 
-    `scratch` is a folder for NATS's store.
+    `folder` is for NATS's store.
     """
     services.require()
     if plan.agents is not None:
@@ -42,7 +42,7 @@ def specs(plan: Plan, scratch: Path) -> list[Spec]:
             f"port {plan.port} is taken: another program listens there. "
             f"Stop it, or choose another port: parley up --port {plan.port + 1}"
         )
-    found = [] if plan.nats_url else [_nats(scratch)]
+    found = [] if plan.nats_url else [_nats(folder)]
     url = plan.nats_url or f"nats://127.0.0.1:{found[0].port}"
     common = services.environment({"nats_url": url, "host": "127.0.0.1"})
     if "PARLEY_DRAIN_SECONDS" not in os.environ:
@@ -70,7 +70,7 @@ def default_agents() -> Path | None:
     return here if here.exists() else None
 
 
-def _nats(scratch: Path) -> Spec:
+def _nats(folder: Path) -> Spec:
     program = find_nats_server()
     if program is None:
         raise Failure(
@@ -78,7 +78,7 @@ def _nats(scratch: Path) -> Spec:
             "or give the address of one: --nats-url nats://HOST:4222"
         )
     port = NATS_PORT if ports.is_free(NATS_PORT) else ports.free()
-    argv = (program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(scratch))
+    argv = (program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(folder))
     return Spec("nats", argv, port=port, speaks_http=False, stops_last=True)
 
 

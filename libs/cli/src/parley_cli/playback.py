@@ -53,7 +53,9 @@ class Playback:
         self._queued = 0
         self._position = 0  # samples played since the start, silence included
         self._resume_at = 0  # the position at which the buffer may begin to play
-        self._turn = 0
+        self._turn: int | None = None
+        self._turn_over = False
+        self._held: list[tuple[int, Samples]] = []
         self._played: dict[int, int] = {}
 
     @property
@@ -69,8 +71,13 @@ class Playback:
         return np.concatenate(self._record)
 
     def begin(self, turn: int) -> None:
-        """What is pushed from here on belongs to `turn`."""
-        self._turn = turn
+        """What is pushed from here on belongs to `turn`, of which nothing was played yet."""
+        self._turn, self._turn_over = turn, False
+        self._played.pop(turn, None)
+
+    def end(self, turn: int) -> None:
+        """The server counts `turn` as heard to its end; the rest of it is not sent again."""
+        self._turn_over |= turn == self._turn
 
     def push(self, samples: Samples) -> None:
         """Audio has arrived."""
@@ -81,14 +88,46 @@ class Playback:
         if not self._queued and len(samples):
             self._resume_at = self._position + self._jitter
             self._note_gap()
-        self._queue.append((self._turn, samples))
+        self._queue.append((self._turn or 0, samples))
         self._queued += len(samples)
 
     def clear(self) -> None:
         """Drop what is not yet played."""
         self.advance()
         self._queue.clear()
+        self._held = []
         self._queued = 0
+
+    def hold(self) -> tuple[int, float] | None:
+        """Stop the current turn here; the turn, and how much (ms) of it is played.
+
+        None where no turn has begun. What there is of turns that are over plays on: nobody
+        sends it again. The rest of the current one waits for `release` or `restart`.
+        """
+        self.advance()
+        if self._turn is None:
+            return None
+        if not self._turn_over:
+            self._held = [one for one in self._queue if one[0] == self._turn]
+            self._queue = deque(one for one in self._queue if one[0] != self._turn)
+            self._count()
+        left = sum(len(samples) for turn, samples in self._queue if turn == self._turn)
+        return self._turn, (self._played.get(self._turn, 0) + left) * 1000 / self._rate
+
+    def release(self) -> None:
+        """Play on what was held, from where it was stopped."""
+        self.advance()
+        if self._held and not self._queue:
+            self._resume_at = self._position
+        self._queue.extend(self._held)
+        self._held = []
+        self._count()
+
+    def restart(self) -> None:
+        """Forget what was held: it comes again, counted anew from where the turn was stopped."""
+        self._held = []
+        if self._turn is not None and not self._turn_over:
+            self._played.pop(self._turn, None)
 
     def advance(self) -> Samples:
         """Play up to now; what was played since the last time."""
@@ -118,13 +157,17 @@ class Playback:
         turn = next(reversed(self._played))
         return turn, self._played[turn] * 1000 / self._rate
 
+    def _count(self) -> None:
+        self._queued = sum(len(samples) for _, samples in self._queue)
+
     def _note_played(self, turn: int, at: int, count: int) -> None:
         self.begun.setdefault(turn, self.started_at + at / self._rate)
         self.ended[turn] = self.started_at + (at + count) / self._rate
         self._played[turn] = self._played.get(turn, 0) + count
 
     def _note_gap(self) -> None:
-        if self._turn in self.ended:
-            dry_at = self.ended[self._turn]
+        turn = self._turn or 0
+        if turn in self.ended:
+            dry_at = self.ended[turn]
             ms = (self.started_at + self._resume_at / self._rate - dry_at) * 1000
-            self.gaps.append(Gap(self._turn, dry_at, ms))
+            self.gaps.append(Gap(turn, dry_at, ms))

@@ -88,13 +88,14 @@ async def hear_greeting(call: Call, longest: float) -> None:
 
 def quiet(call: Call, now: float) -> bool:
     """Whether the bot has answered all that was said and has been quiet for a while."""
-    if call.voice.pending or call.playback.playing:
+    if call.voice.pending or call.playback.playing or not call.connected or _on_hold(call):
         return False
     asked = [one.at for one in call.events if is_question(one)] + call.typed
     answers = [one.at for one in call.events if one.type == "speaking" and one.data["turn"] > 0]
     if not asked or not answers or answers[-1] < max(asked):
         return False
     last_sounds = [*call.playback.ended.values(), call.voice_ended_at or 0.0, answers[-1]]
+    last_sounds += [one.ready_at for one in call.reconnects]
     return now - max(last_sounds) >= QUIET_SECONDS
 
 
@@ -105,6 +106,12 @@ def is_question(event: Event) -> bool:
         and bool(event.data.get("is_final"))
         and bool(str(event.data.get("message", "")).strip())
     )
+
+
+def _on_hold(call: Call) -> bool:
+    """Whether the engine is away for a moment."""
+    held = [one.type for one in call.events if one.type in ("holding", "back")]
+    return held[-1:] == ["holding"]
 
 
 async def _barge_in(call: Call, barge_ins: Sequence[BargeIn]) -> None:

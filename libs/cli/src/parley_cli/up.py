@@ -10,29 +10,42 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from parley_cli import board
+from parley_cli import board, state
 from parley_cli.engine import Engine, running
 from parley_cli.plan import Plan, specs
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def up(plan: Plan, logs: Path | None, console: Console) -> None:
-    """Run the engine until SIGINT, SIGTERM or SIGHUP. Raises Failure if it cannot start."""
-    async with engine(plan, logs) as one, stop_signals(one) as stop:
+async def up(plan: Plan, logs: Path | None, folder: Path | None, console: Console) -> None:
+    """Run the engine until SIGINT, SIGTERM or SIGHUP. Raises Failure if it cannot start.
+
+    NATS keeps its store in `folder`, by default the one for this user and port.
+    """
+    folder = folder or state.default_folder(plan.port)
+    async with engine(plan, logs, folder) as one, stop_signals(one) as stop:
         console.print(f"logs: {one.services[0].log.parent}", soft_wrap=True)
         await _show(one, plan, console, stop)
         console.print("stopping")
 
 
 @asynccontextmanager
-async def engine(plan: Plan, logs: Path | None) -> AsyncIterator[Engine]:
-    """The engine, started, and stopped on the way out. Logs stay, NATS's store does not."""
+async def engine(
+    plan: Plan, logs: Path | None, folder: Path | None = None
+) -> AsyncIterator[Engine]:
+    """The engine, started, and stopped on the way out. Logs stay.
+
+    NATS's store is in `folder` and stays as well; without one it goes.
+    """
     async with AsyncExitStack() as stack:
-        scratch = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="parley-nats-", ignore_cleanup_errors=True)
-        )
-        found = specs(plan, Path(scratch))
+        if folder is None:
+            temporary = tempfile.TemporaryDirectory(
+                prefix="parley-nats-", ignore_cleanup_errors=True
+            )
+            folder = Path(stack.enter_context(temporary))
+        found = specs(plan, folder)
+        if plan.nats_url is None:
+            stack.enter_context(state.locked(folder))
         directory = logs or Path(tempfile.mkdtemp(prefix="parley-logs-"))
         directory.mkdir(parents=True, exist_ok=True)
         yield await stack.enter_async_context(running(found, directory))

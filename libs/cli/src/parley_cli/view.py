@@ -19,6 +19,7 @@ class View:
         self._live: Live | None = None
         self._replies: defaultdict[int, str] = defaultdict(str)
         self._speaking: int | None = None
+        self._lost_at = 0.0
 
     async def follow(self, call: Call) -> None:
         """Print the conversation until the call is over."""
@@ -32,13 +33,16 @@ class View:
     def show(self, event: Event) -> None:
         """Print what the event means, if it means anything to a person."""
         data = event.data
+        if note := self._note(event):
+            self._line("", note, "")
         match event.type:
             case "transcription" if data.get("is_final"):
                 self._line("you", data["message"], "cyan")
             case "transcription":
                 self._in_place(f"you: {data['message']}")
             case "reply":
-                self._replies[data["turn"]] += data["text"]
+                before = "" if data.get("restart") else self._replies[data["turn"]]
+                self._replies[data["turn"]] = before + data["text"]
                 if self._speaking == data["turn"]:
                     self._in_place(f"bot: {self._replies[data['turn']]}")
             case "speaking":
@@ -53,10 +57,26 @@ class View:
             case "end":
                 self._line("end", data.get("reason", ""), "dim")
 
+    def _note(self, event: Event) -> str | None:
+        """What has become of the connection, if the event says anything of it."""
+        match event.type:
+            case "connection_lost":
+                self._lost_at = event.at
+                return "connection lost, reconnecting ..."
+            case "ready" if event.data.get("resumed"):
+                self._replies.clear()  # What was not heard is written again.
+                return f"back after {event.at - self._lost_at:.1f} s"
+            case "holding":
+                return f"on hold: {event.data.get('reason', 'the engine is away')}"
+            case "back":
+                return "the engine is back"
+        return None
+
     def _line(self, who: str, text: str, style: str, mark: str = "") -> None:
         self._in_place("")
         if text or mark:
-            line = Text.assemble((f"{who}: ", style), text) + Text.from_markup(mark)
+            label = (f"{who}: ", style) if who else ""
+            line = Text.assemble(label, text) + Text.from_markup(mark)
             self._console.print(line, soft_wrap=True)
 
     def _in_place(self, text: str) -> None:
