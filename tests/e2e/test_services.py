@@ -98,7 +98,7 @@ async def test_a_second_gateway_with_a_token_and_one_line(engine: Engine) -> Non
             async with connect(url, Options(agent="short", token=token)):
                 pass
         assert refused.value.code == "unauthorized"
-    options = Options(agent="minute", token="open-sesame")
+    options = Options(agent="minute", token="open-sesame", reconnect=False)
     async with connect(url, options) as call:
         await call.text("Tell me about the museum.")
         await call.wait_for("speaking", timeout=20)

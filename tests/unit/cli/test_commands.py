@@ -171,6 +171,9 @@ def test_doctor_names_a_provider_that_is_not_installed(tmp_path: Path) -> None:
     failed = [check for check in checks.agents(path) if check.level is Level.FAIL]
     assert [check.what for check in failed] == ["agent anna"]
     assert "hibari" in failed[0].mend
+    path.write_text("agents:\n  anna:\n    llmFallbacks: [{provider: somebody}]\n")
+    failed = [check for check in checks.agents(path) if check.level is Level.FAIL]
+    assert "somebody" in failed[0].found
 
 
 def test_doctor_and_a_gateway_that_is_not_there() -> None:

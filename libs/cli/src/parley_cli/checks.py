@@ -149,12 +149,8 @@ def agents(path: Path | None) -> Iterator[Check]:
     source = "" if path else " (built in: there is no agents.yaml here)"
     yield Check(Level.OK, what, ", ".join(found.agents) + source)
     for name, profile in found.agents.items():
-        wanted = {
-            Stage.STT: profile.transcriber_provider,
-            Stage.AGENT: profile.llm_provider,
-            Stage.TTS: profile.voice_provider,
-        }
-        for stage, provider in wanted.items():
+        wanted = [(stage, one.provider) for stage in Stage for one in profile.candidates(stage)]
+        for stage, provider in wanted:
             if provider not in (known := providers.names(stage)):
                 mend = f"install it here, or name one of: {', '.join(known) or 'none'}"
                 text = f"the {stage} provider {provider!r} is not installed"
