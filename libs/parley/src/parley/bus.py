@@ -164,7 +164,8 @@ class Bus:
     async def probe(self, subject: str, reply: str) -> None:
         """Have NATS answer *no responders* at `reply` if nobody listens to `subject`."""
         if self.connected:
-            await self._nats.publish(subject, b"", reply=reply)
+            with contextlib.suppress(nats.errors.OutboundBufferLimitError):
+                await self._nats.publish(subject, b"", reply=reply)
 
     def inbox(self) -> str:
         """A subject of this connection's own, for answers."""

@@ -11,8 +11,10 @@ from parley_gateway.jobs import Job, JobChannel, JobLost, NoCapacity
 
 TIMEOUT_SECONDS = 0.3
 """How long one worker may take to answer. Most take a millisecond."""
-PATIENCE_SECONDS = 3.0
-"""How long a claim is tried again while nobody has capacity."""
+PATIENCE_SECONDS = 8.0
+"""How long a claim is tried again while nobody has capacity: a late answer is better than none."""
+REFUSED_SECONDS = 3.0
+"""How long it is, at most, while all who have capacity refuse."""
 AGAIN_SECONDS = 0.03
 REFUSALS = 3
 """So many workers may say that the provider cannot be used for now, before they are believed."""
@@ -44,6 +46,7 @@ class _Claim:
         self._tried: set[str] = set()
         self._named = self._workers.has_suspects(channel.stage)
         self._refusals = 0
+        self._refused = False
         self._reason = "no worker of this stage has capacity"
         self._job = channel.new_job(turn, spec)
 
@@ -62,7 +65,8 @@ class _Claim:
             if await self._ask():
                 return self._job
             waited += min(time.monotonic() - began, self._channel.bus.connected_seconds)
-            if waited >= self._patience and not (self._named and self._untried()):
+            patience = min(self._patience, REFUSED_SECONDS) if self._refused else self._patience
+            if waited >= patience and not (self._named and self._untried()):
                 raise NoCapacity(self._channel.stage, self._reason, Retry.LATER)
             await asyncio.sleep(AGAIN_SECONDS)
             waited += AGAIN_SECONDS
@@ -74,7 +78,7 @@ class _Claim:
             answer = await self._request()
         except NoResponders:
             count(stage, "no_capacity").inc()
-            self._named = False
+            self._named = self._refused = False
             return False
         except (RequestTimeout, BadMessage):
             # That worker may have accepted after all: it is told not to, and without a word
@@ -90,7 +94,8 @@ class _Claim:
             return True
         count(stage, "refused").inc()
         if isinstance(answer, JobRefused):
-            self._refused(answer)
+            self._refused = True
+            self._weigh(answer)
         return False
 
     async def _request(self) -> AnyMessage:
@@ -108,7 +113,7 @@ class _Claim:
         candidates = self._workers.candidates(self._channel.stage)
         return [one for one in candidates if one not in self._tried]
 
-    def _refused(self, answer: JobRefused) -> None:
+    def _weigh(self, answer: JobRefused) -> None:
         self._reason = answer.reason
         self._refusals += answer.retry is Retry.LATER
         if answer.retry is Retry.NEVER or self._refusals >= REFUSALS:

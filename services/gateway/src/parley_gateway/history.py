@@ -4,7 +4,6 @@ import asyncio
 import time
 from typing import Any
 
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from parley import logs, subjects
@@ -14,13 +13,9 @@ from parley_gateway.store import CallStore, Unavailable, UnknownCall
 
 log = logs.get(__name__)
 
-BATCH = 500
 READERS = 4
 """Conversations that are read at once: reading must not disturb the calls."""
-FETCH_SECONDS = 2.0
 READ_SECONDS = 20.0
-FORGOTTEN_SECONDS = 10.0
-"""The server forgets a reader that has vanished."""
 SPEAKERS = {"user": "human", "bot": "bot"}
 """What kinds of events are parts of the transcript, and who speaks."""
 LOST = "lost"
@@ -64,33 +59,27 @@ class History:
             raise Unavailable("NATS keeps nothing now")
         try:
             return await self._fetch(subject)
-        except NotFoundError:
-            return []
         except ERRORS as error:
             self._jetstream.report(error)
             raise Unavailable(str(error)) from None
 
     async def _fetch(self, subject: str) -> list[Event]:
-        config = ConsumerConfig(
-            ack_policy=AckPolicy.NONE,
-            deliver_policy=DeliverPolicy.ALL,
-            inactive_threshold=FORGOTTEN_SECONDS,
-            mem_storage=True,
-            num_replicas=1,
-        )
-        reader = await answered(
-            self._jetstream.context.pull_subscribe(subject, stream=STREAM, config=config)
-        )
-        try:
-            left = (await answered(reader.consumer_info())).num_pending or 0
-            events: list[Event] = []
-            while left > 0:
-                batch = await answered(reader.fetch(min(left, BATCH), FETCH_SECONDS))
-                left -= len(batch)
-                events += [one for msg in batch if (one := _decoded(msg.data)) is not None]
-            return events
-        finally:
-            await reader.unsubscribe()
+        # One by one, but from any server that holds the stream. A consumer would be quicker, and
+        # while a server of the cluster is down, every third one is put there and never answers.
+        events: list[Event] = []
+        next_seq = 1
+        while True:
+            try:
+                found = await answered(
+                    self._jetstream.context.get_msg(
+                        STREAM, seq=next_seq, subject=subject, direct=True, next=True
+                    )
+                )
+            except NotFoundError:
+                return events
+            next_seq = (found.seq or 0) + 1
+            if (event := _decoded(found.data or b"")) is not None:
+                events.append(event)
 
 
 def in_order(events: list[Event]) -> list[Event]:

@@ -29,9 +29,11 @@ T = TypeVar("T")
 
 async def answered(request: Awaitable[T]) -> T:
     """What a request of the NATS client gives, unless this task is being cancelled."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
     result = await request
     # The client waits with wait_for, which in Python 3.11 can swallow a cancellation.
-    if (task := asyncio.current_task()) is not None and task.cancelling():
+    if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
     return result
 

@@ -41,6 +41,8 @@ def stream_config(hours: float, replicas: int) -> StreamConfig:
         num_replicas=replicas,
         max_age=hours * 3600,
         duplicate_window=min(DUPLICATE_SECONDS, hours * 3600),
+        # Read from whichever server holds it, even while the stream has no leader.
+        allow_direct=True,
     )
 
 
