@@ -1,21 +1,16 @@
 """The whole engine as a test runs it: NATS and the services, each a process of its own."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-import psutil
 import yaml
 
 from support.nats import NatsServer, free_port
+from support.service_process import ServiceProcess
 
 ONE_SENTENCE = (
     "The museum in the old harbour opens every morning at nine and it closes again when the "
@@ -57,83 +52,71 @@ PROFILES: dict[str, dict[str, object]] = {
     "no-such-voice": reciting("Hello.", voiceProvider="nobody"),
     "bad-settings": {"transcriber": {"colour": "red"}},
 }
+Profiles = Mapping[str, Mapping[str, object]]
+"""What stands in agents.yaml, by the agents' names."""
+STAGES = ("stt", "agent", "tts")
 
 
-class ServiceProcess:
-    """One service as a process; its log goes to a file."""
-
-    def __init__(self, name: str, log: Path, env: dict[str, str]) -> None:
-        self.name = name
-        self.log = log
-        self.port = int(env["PARLEY_PORT"])
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "parley_cli", name],
-                env={**os.environ, **env},
-                stdout=output,
-                stderr=output,
-            )
-        self.usage = psutil.Process(self.process.pid)
+class Broker(Protocol):
+    """What brings the messages: a NATS server, or a cluster of them."""
 
     @property
-    def ready(self) -> bool:
-        """What its /readyz says."""
-        try:
-            return self.get("/readyz") != ""
-        except (urllib.error.URLError, OSError):
-            return False
+    def url(self) -> str:
+        """Where services find it; addresses are separated by commas."""
 
-    def get(self, path: str) -> str:
-        """The body of an HTTP answer."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-            return str(answer.read().decode())
+    def start(self) -> None:
+        """Returns when it takes connections."""
 
-    def metric(self, name: str) -> float:
-        """The value of a metric, by its name with labels; 0 where it is not there yet."""
-        for line in self.get("/metrics").splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.rsplit(" ", 1)[1])
-        return 0.0
-
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20) -> int:
-        """Send a signal and wait for the end; the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-
-    def log_lines(self) -> list[dict[str, Any]]:
-        """What it has logged."""
-        lines = []
-        for line in self.log.read_text().splitlines():
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                lines.append({"event": line})
-        return lines
+    def stop(self) -> None:
+        """Returns when it is gone."""
 
 
 class Engine:
-    """Start it with `with`; start and stop single services in between."""
+    """Start it with `with`; start, stop, kill and freeze single services in between.
 
-    def __init__(self, folder: Path, profiles: dict[str, dict[str, object]] | None = None) -> None:
+    It begins with so many `gateways`, and so many `workers` of each stage. `settings` are
+    environment variables of all services of a name. `spare_ports` are for gateways that are
+    started later: their addresses are in `urls` from the beginning. `route` gives the address at
+    which a service finds NATS; it is asked for each service as it starts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        profiles: Profiles | None = None,
+        *,
+        nats: Broker | None = None,
+        gateways: int = 1,
+        workers: int = 1,
+        spare_ports: int = 0,
+        settings: Mapping[str, Mapping[str, str]] | None = None,
+        route: Callable[[str], str] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.nats = NatsServer()
+        self.nats: Broker = nats or NatsServer()
         self.services: list[ServiceProcess] = []
-        self.port = free_port()
-        self.url = f"ws://127.0.0.1:{self.port}/conversation"
+        self.ports = [free_port() for _ in range(gateways + spare_ports)]
+        self.port = self.ports[0]
+        self.url = _address(self.port)
         self.agents = folder / "agents.yaml"
-        self.agents.write_text(yaml.safe_dump({"agents": profiles or PROFILES}))
+        self.agents.write_text(yaml.safe_dump({"agents": dict(profiles or PROFILES)}))
+        self._first = {"gateway": gateways} | dict.fromkeys(STAGES, workers)
+        self._settings = settings or {}
+        self._route = route or (lambda name: self.nats.url)
+        self._started = 0
+
+    @property
+    def urls(self) -> str:
+        """The addresses of all gateways, separated by commas, as a client takes them."""
+        return ",".join(_address(port) for port in self.ports)
 
     def __enter__(self) -> Self:
         try:
             self.nats.start()
-            for name in ("gateway", "stt", "agent", "tts"):
-                self.start(name)
+            for name, count in self._first.items():
+                for _ in range(count):
+                    self.start(name)
             self.wait_ready()
         except BaseException:
             self.stop()
@@ -150,39 +133,54 @@ class Engine:
 
     def stop(self) -> None:
         """Stop all that runs; the services first."""
-        for service in self.services:
-            if service.process.poll() is None:
-                service.process.send_signal(signal.SIGTERM)
+        for service in self.running():
+            service.thaw()
+            service.process.send_signal(signal.SIGTERM)
         for service in self.services:
             service.stop()
         self.nats.stop()
 
     def start(self, name: str, **env: str) -> ServiceProcess:
         """Start a service. It may be the second of its kind."""
-        number = len(self.services)
+        self._started += 1
         settings = {
-            "PARLEY_NATS_URL": self.nats.url,
-            "PARLEY_PORT": str(self.port if name == "gateway" else free_port()),
+            "PARLEY_NATS_URL": self._route(name),
+            "PARLEY_PORT": str(self._gateway_port() if name == "gateway" else free_port()),
             "PARLEY_AGENTS": str(self.agents),
             "PARLEY_LOG_FORMAT": "json",
             "PARLEY_DRAIN_SECONDS": "1",
+            **self._settings.get(name, {}),
             **env,
         }
-        service = ServiceProcess(name, self.folder / f"{number}-{name}.log", settings)
+        service = ServiceProcess(name, self.folder / f"{self._started}-{name}.log", settings)
         self.services.append(service)
         return service
 
+    def replace(self, service: ServiceProcess) -> ServiceProcess:
+        """Start another with the settings of one that is gone, a gateway on the same port."""
+        return self.start(service.name, **service.env)
+
+    def running(self, name: str | None = None) -> list[ServiceProcess]:
+        """The services (of that name) whose processes live, in the order of their start."""
+        return [one for one in self.services if one.alive and name in (None, one.name)]
+
     def service(self, name: str) -> ServiceProcess:
         """The running service of that name that was started last."""
-        return next(
-            one for one in reversed(self.services)
-            if one.name == name and one.process.poll() is None
-        )  # fmt: skip
+        return self.running(name)[-1]
+
+    def busy(self, name: str) -> list[ServiceProcess]:
+        """The services of that name that hold a job, or a call."""
+        metric = (
+            "parley_conversations_active"
+            if name == "gateway"
+            else f'parley_worker_jobs_running{{stage="{name}"}}'
+        )
+        return [one for one in self.running(name) if not one.frozen and one.metric(metric) > 0]
 
     def wait_ready(self, timeout: float = 90) -> None:
-        """Return when the gateway and all that runs is ready."""
+        """Return when the gateways and all that runs are ready."""
         deadline = time.monotonic() + timeout
-        while not all(one.ready for one in self.services if one.process.poll() is None):
+        while not all(one.ready for one in self.running()):
             self._check(deadline)
         while not self.service("gateway").ready:
             self._check(deadline)
@@ -196,6 +194,10 @@ class Engine:
             raise TimeoutError(f"not ready: {late}")
         time.sleep(0.1)
 
+    def _gateway_port(self) -> int:
+        taken = {one.port for one in self.running("gateway")}
+        return next((port for port in self.ports if port not in taken), self.port)
+
     def turns(self, conversation_id: str) -> list[dict[str, Any]]:
         """The log lines of a conversation's turns."""
         lines = [line for one in self.services if one.name == "gateway" for line in one.log_lines()]
@@ -204,3 +206,21 @@ class Engine:
             for line in lines
             if line.get("event") == "turn" and line["conversation"] == conversation_id
         ]
+
+
+def _address(port: int) -> str:
+    return f"ws://127.0.0.1:{port}/conversation"
+
+
+__all__ = [
+    "A_MINUTE",
+    "FIVE_SENTENCES",
+    "ONE_SENTENCE",
+    "PROFILES",
+    "STAGES",
+    "Broker",
+    "Engine",
+    "Profiles",
+    "ServiceProcess",
+    "reciting",
+]
