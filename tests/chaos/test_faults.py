@@ -56,6 +56,16 @@ async def test_a_worker_of_each_stage_is_killed_in_one_call(mended: Lane) -> Non
     assert all(injury.busy for injury in injuries), injuries
 
 
+async def test_a_gateway_is_killed_and_nats_restarted_in_one_call(lane: Lane) -> None:
+    take, _ = await call_with(
+        lane,
+        fault("gateway", Action.KILL, Phase.BOT_SPEAKS, 1.5),
+        fault("nats", Action.RESTART, Phase.BARGE_IN, 0.5),
+    )
+    check(take)
+    assert len(take.reconnects) == 1
+
+
 async def test_a_frozen_voice_and_a_transcriber_killed_in_a_barge_in(mended: Lane) -> None:
     take, injuries = await call_with(
         mended,
@@ -67,15 +77,5 @@ async def test_a_frozen_voice_and_a_transcriber_killed_in_a_barge_in(mended: Lan
     assert all(injury.busy for injury in injuries), injuries
 
 
-async def test_a_gateway_is_killed_and_nats_restarted_in_one_call(mended: Lane) -> None:
-    take, _ = await call_with(
-        mended,
-        fault("gateway", Action.KILL, Phase.BOT_SPEAKS, 1.5),
-        fault("nats", Action.RESTART, Phase.BARGE_IN, 0.5),
-    )
-    check(take)
-    assert len(take.reconnects) == 1
-
-
-async def test_after_all_that_nothing_is_left_over(mended: Lane) -> None:
-    assert not await mended.left_over()
+async def test_after_all_that_nothing_is_left_over(lane: Lane) -> None:
+    assert not await lane.left_over()
