@@ -86,7 +86,27 @@ class Bus:
         # A lost connection cannot be closed well, and closes all the same.
         with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
             await self._nats.close()
+        await self._stop_reconnecting()
         metrics.BUS_CONNECTED.set(0)
+
+    async def _stop_reconnecting(self) -> None:
+        """The client cancels its search for a server once, and in Python 3.11 the wait for a
+        connection can swallow that: the search would go on for ever.
+        """
+        for _ in range(50):
+            searching = [task for task in asyncio.all_tasks() if self._is_search(task)]
+            if not searching:
+                return
+            for task in searching:
+                task.cancel()
+            await asyncio.wait(searching, timeout=0.1)
+
+    def _is_search(self, task: "asyncio.Task[object]") -> bool:
+        coroutine = task.get_coro()
+        frame = getattr(coroutine, "cr_frame", None)
+        name = getattr(coroutine, "__qualname__", "")
+        mine = frame is not None and frame.f_locals.get("self") is self._nats
+        return mine and name == "Client._attempt_reconnect"
 
     async def _connect(self) -> None:
         credentials = self._config.nats_credentials
