@@ -5,8 +5,6 @@ forgotten. Of the rest, a worker that takes over needs the speech that is under 
 moment before its onset on, or else just what the lost one may not have heard.
 """
 
-from collections import deque
-
 from parley.audio import BYTES_PER_SAMPLE
 
 LONGEST_SECONDS = 40.0
@@ -25,7 +23,7 @@ class Unheard:
 
     def __init__(self, rate: int, position: int = 0) -> None:
         self._rate = rate
-        self._chunks: deque[bytes] = deque()
+        self._audio = bytearray()
         self._start = self.end = position
         self.cursor = position
         """What is before it has been sent."""
@@ -36,23 +34,14 @@ class Unheard:
 
     def push(self, pcm: bytes) -> None:
         """The caller's next PCM16."""
-        self._chunks.append(pcm)
+        self._audio += pcm
         self.end += len(pcm) // BYTES_PER_SAMPLE
         self._forget()
 
     def take(self, longest: int) -> tuple[int, bytes]:
         """The next audio to send, of `longest` bytes at most, and its position. See `sent`."""
-        wanted, skip, parts = longest, (self.cursor - self._start) * BYTES_PER_SAMPLE, []
-        for chunk in self._chunks:
-            if skip >= len(chunk):
-                skip -= len(chunk)
-                continue
-            parts.append(chunk[skip : skip + wanted])
-            wanted -= len(parts[-1])
-            skip = 0
-            if wanted <= 0:
-                break
-        return self.cursor, b"".join(parts)
+        begin = (self.cursor - self._start) * BYTES_PER_SAMPLE
+        return self.cursor, bytes(self._audio[begin : begin + longest])
 
     def sent(self, pcm: bytes) -> None:
         """That audio, from `take`, has been sent."""
@@ -104,19 +93,16 @@ class Unheard:
     # --- Bounds
 
     def _forget(self) -> None:
-        """Drop whole chunks that nobody can ask for again."""
+        """Drop what nobody can ask for again."""
         seconds = SILENCE_SECONDS if self._onset is None else LONGEST_SECONDS
         keep = min(self.end - int(seconds * self._rate), self.cursor)
         if self._onset is not None:
             keep = min(keep, self._onset)
         needed = max(keep, self._understood, self.end - int(LONGEST_SECONDS * self._rate))
-        while self._chunks and self._start + self._length(0) <= needed:
-            self._start += self._length(0)
-            self._chunks.popleft()
+        if needed > self._start:
+            del self._audio[: (needed - self._start) * BYTES_PER_SAMPLE]
+            self._start = needed
         self.cursor = max(self.cursor, self._start)
-
-    def _length(self, index: int) -> int:
-        return len(self._chunks[index]) // BYTES_PER_SAMPLE
 
     def _samples(self, position_ms: float) -> int:
         return round(position_ms * self._rate / 1000)
