@@ -53,6 +53,7 @@ class Bus:
         self._errors = _RateLimitedErrors()
         self._closing = False
         self._up = asyncio.Event()
+        self._down = asyncio.Event()
         self._up_since = 0.0
 
     async def __aenter__(self) -> Self:
@@ -129,10 +130,12 @@ class Bus:
     def _came_up(self) -> None:
         self._up_since = time.monotonic()
         self._up.set()
+        self._down.clear()
         metrics.BUS_CONNECTED.set(1)
 
     async def _on_disconnect(self) -> None:
         self._up.clear()
+        self._down.set()
         metrics.BUS_CONNECTED.set(0)
         if not self._closing:
             log.warning("nats disconnected")
@@ -156,6 +159,10 @@ class Bus:
     async def wait_connected(self) -> None:
         """Return once NATS is there, and all subscriptions with it."""
         await self._up.wait()
+
+    async def wait_disconnected(self) -> None:
+        """Return once NATS is away."""
+        await self._down.wait()
 
     @property
     def subscriptions(self) -> int:

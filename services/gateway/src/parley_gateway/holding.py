@@ -14,8 +14,6 @@ from parley_gateway.protocol import event
 if TYPE_CHECKING:
     from parley_gateway.conversation import Engine
 
-LOOK_SECONDS = 0.1
-
 
 class Holding:
     """Holds one call while NATS is away: nothing is lost, and it goes on afterwards."""
@@ -30,17 +28,15 @@ class Holding:
 
     async def run(self) -> None:
         """Watch the bus until cancelled."""
-        bus, clock = self._engine.bus, asyncio.get_running_loop().time
+        bus = self._engine.bus
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            lost_at = clock()
-            told = False
-            while not bus.connected:
-                if not told and clock() - lost_at >= self._engine.hold_seconds:
-                    told = True
-                    await self._tell()
-                await asyncio.sleep(LOOK_SECONDS)
-            if told:
+            await bus.wait_disconnected()
+            try:
+                async with asyncio.timeout(self._engine.hold_seconds):
+                    await bus.wait_connected()
+            except TimeoutError:
+                await self._tell()
+                await bus.wait_connected()
                 self._client.send_event(event("back"))
 
     async def _tell(self) -> None:
@@ -48,14 +44,17 @@ class Holding:
         rate = self._client.format.sample_rate
         sentence = self._engine.prepared.get(self._profile, self._profile.hold_message, rate)
         if sentence is not None and self._quiet():
-            await Notice(self._client, sentence).play(self._engine.pacer)
+            await Notice(self._client, sentence, self._quiet).play(self._engine.pacer)
 
 
 class Notice:
-    """Plays a prepared sentence outside of any turn."""
+    """Plays a prepared sentence outside of any turn; gives way once it is not `quiet` any more."""
 
-    def __init__(self, client: Client, sentence: Prepared) -> None:
+    def __init__(
+        self, client: Client, sentence: Prepared, quiet: Callable[[], bool] = lambda: True
+    ) -> None:
         self._client = client
+        self._quiet = quiet
         self._playout = Playout(client.format.sample_rate)
         self._playout.push(sentence.pcm)
         self._playout.finish()
@@ -71,6 +70,9 @@ class Notice:
 
     def tick(self, now: float) -> None:
         """Deliver what is due. Called by the pacer."""
+        if not self._quiet():
+            self._ended.set()
+            return
         for frame in self._playout.due(now).frames:
             self._client.send_audio(frame)
         if self._playout.ended_by(self._playout.heard_ms(now)):
