@@ -13,6 +13,7 @@ import pytest
 from parley.audio import HEARING_RATE, bytes_for, duration_ms, from_float
 from parley.frames import AudioFrame
 from parley.messages import (
+    EagerEndOfTurn,
     EndOfTurn,
     HearingSpec,
     JobMessage,
@@ -22,7 +23,7 @@ from parley.messages import (
     SpeechStarted,
     Transcription,
 )
-from parley.providers import Cue, Heard, ProviderError, TurnEnded
+from parley.providers import Cue, Heard, ProviderError
 from parley.weights import WeightFile
 from parley_stt.engines import live, moonshine_onnx
 from parley_stt.engines.silero import load_silero
@@ -104,13 +105,16 @@ def ended_after(position_ms: float) -> Callable[[Job], bool]:
     return lambda job: any(end["position_ms"] > position_ms for end in job.of(EndOfTurn))
 
 
-async def run(job: Job, endpointing_ms: int = 700, turn_open: bool = False) -> Job:
+async def run(
+    job: Job, endpointing_ms: int = 700, turn_open: bool = False, longest_ms: int = 0
+) -> Job:
     """Hear until the job is over."""
     await MoonshineTranscriber.warm_up()
     spec = HearingSpec(
         provider="moonshine",
         sample_rate=HEARING_RATE,
         endpointing_ms=endpointing_ms,
+        endpointing_max_ms=longest_ms,
         turn_open=turn_open,
     )
     transcriber = MoonshineTranscriber(MoonshineSettings(), spec.language)
@@ -124,18 +128,24 @@ async def run(job: Job, endpointing_ms: int = 700, turn_open: bool = False) -> J
     return job
 
 
+async def played(audio: bytes, speed: float) -> AsyncIterator[AudioFrame | Mute]:
+    """The audio at `speed` times real time."""
+    began, position = time.monotonic(), 0
+    for seq, pcm in enumerate(cut(audio)):
+        due = began + position / HEARING_RATE / speed
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        yield AudioFrame(0, 1, seq, 0, position, pcm)
+        position += len(pcm) // 2
+
+
 async def hear(name: str, endpointing_ms: int = 700, muted: bool = False) -> Job:
     """Hear a recording to the end of its last turn, or, `muted`, until a while after its end."""
 
     async def script() -> AsyncIterator[AudioFrame | Mute]:
         if muted:
             yield Mute(muted=True)
-        began, position = time.monotonic(), 0
-        for seq, pcm in enumerate(cut(spoken(name))):
-            due = began + position / HEARING_RATE / SPEED
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            yield AudioFrame(0, 1, seq, 0, position, pcm)
-            position += len(pcm) // 2
+        async for frame in played(spoken(name), SPEED):
+            yield frame
         if muted:
             await asyncio.sleep(0.5)
             job.over.set()
@@ -175,6 +185,41 @@ async def test_a_turn_is_told_in_order() -> None:
 async def test_while_muted_nothing_is_heard() -> None:
     job = await hear("beckett.wav", muted=True)
     assert job.sent == []
+
+
+SENTENCE, CLAUSE, REST = (0.0, 5.0), (28.8, 29.9), (29.9, 32.3)
+"""Seconds in two_cities.wav: "... worst of times."; "In short,"; "the period was ..."."""
+
+
+async def hear_pauses(*parts: tuple[float, float], pause_ms: int) -> Job:
+    """Hear these parts of the recording in real time, each with so much silence after it."""
+    pcm, silence = recording("two_cities.wav"), bytes(bytes_for(pause_ms, HEARING_RATE))
+    rest = bytes(bytes_for(TRAILING_MS, HEARING_RATE))
+    job = Job(played(b"".join(part(pcm, *each) + silence for each in parts) + rest, 1.0))
+    job.is_over = lambda job: bool(job.of(EndOfTurn))
+    return await run(job, 400, longest_ms=1_800)
+
+
+async def test_a_clear_end_is_answered_soon_and_told_early() -> None:
+    job = await hear_pauses(SENTENCE, pause_ms=500)
+    (ended,), kinds = job.of(EndOfTurn), [kind for kind, _ in job.sent]
+    waited = ended["position_ms"] - job.of(SpeechEnded)[-1]["position_ms"]
+    print(f"\nwaited {waited:.0f} ms")
+    assert 400 <= waited <= 600
+    early = kinds.index(EagerEndOfTurn)
+    assert kinds[early - 2 : early].count(Transcription) == 1
+    assert job.text.count("times") == 2
+
+
+async def test_a_pause_in_a_sentence_is_waited_for() -> None:
+    job = await hear_pauses(CLAUSE, REST, pause_ms=1_300)
+    assert "In short" in job.text and "the period" in job.text
+
+
+async def test_the_first_words_come_while_they_are_spoken() -> None:
+    job = await hear_pauses(SENTENCE, pause_ms=500)
+    onset = job.of(SpeechStarted)[0]["position_ms"]
+    assert 200 <= job.of(Transcription)[0]["position_ms"] - onset <= 650
 
 
 async def at_once(pcm: bytes, begin_ms: float = 0.0) -> AsyncIterator[AudioFrame | Mute]:
@@ -242,7 +287,7 @@ async def transcribe(script: list[bytes | Cue]) -> list[Heard]:
         for item in script:
             yield item
 
-    def emit(result: Heard | TurnEnded) -> None:
+    def emit(result: object) -> None:
         assert isinstance(result, Heard)
         heard.append(result)
 

@@ -71,11 +71,12 @@ class FakeConversation:
     async def open(self) -> None:
         """Nothing can be missing."""
 
-    async def run(self) -> None:
+    async def run(self) -> str:
         """Until it ends."""
         await self._over.wait()
         if self.fault is not None:
             raise ExceptionGroup("conversation", [self.fault])
+        return "hang_up"
 
     def end(self) -> None:
         self.calls.append("end")

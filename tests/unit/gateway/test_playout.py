@@ -5,7 +5,7 @@ import random
 import pytest
 
 from parley.audio import bytes_for
-from parley_gateway.playout import FRAME_MS, LEAD_MS, Playout
+from parley_gateway.playout import FRAME_MS, LEAD_MS, REWIND_MS, Playout
 
 RATE = 16_000
 
@@ -115,3 +115,37 @@ def test_audio_that_waits_can_be_replaced_and_what_was_delivered_stays() -> None
     assert heard.count(b"\x01") == bytes_for(500 - LEAD_MS, RATE)
     assert heard.endswith(b"\x02" * bytes_for(100, RATE))
     assert playout.ended_by(600)
+
+
+def test_a_rewound_turn_is_delivered_again_from_there() -> None:
+    playout = Playout(RATE)
+    audio = bytes(range(256)) * (bytes_for(2_000, RATE) // 256)
+    playout.push(audio)
+    playout.finish()
+    now, delivered = 50.0, b""
+    for tick in range(50):
+        delivered += b"".join(playout.due(now + tick * 0.02).frames)
+    assert playout.heard_ms(now + 0.98) == pytest.approx(980)
+    position = playout.rewind(745.0)
+    assert position == 740.0
+    assert playout.heard_ms(now + 0.98) == playout.delivered_ms == 740.0
+    again = b""
+    for tick in range(200):
+        again += b"".join(playout.due(now + 3 + tick * 0.02).frames)
+    begin = bytes_for(740, RATE)
+    assert again[: len(audio) - begin] == audio[begin:]
+    assert not any(again[len(audio) - begin :])
+    assert playout.ended_by(playout.heard_ms(now + 7))
+    assert delivered == audio[: len(delivered)]
+
+
+def test_what_was_played_long_ago_is_forgotten_and_cannot_come_again() -> None:
+    playout = Playout(RATE)
+    playout.push(bytes(bytes_for(20_000, RATE)))
+    for tick in range(900):
+        playout.due(tick * 0.02)
+    delivered = playout.delivered_ms
+    position = playout.rewind(0.0)
+    assert delivered - 2 * REWIND_MS - 200 < position <= delivered - REWIND_MS
+    playout.due(100.0)
+    assert playout.heard_ms(100.1) == pytest.approx(position + 100)

@@ -1,5 +1,7 @@
 """What was heard of a turn, over its segments."""
 
+import pytest
+
 from parley.marks import Mark
 from parley_gateway.spoken import SpokenTurn
 
@@ -126,3 +128,29 @@ def test_what_was_heard_in_another_gateways_time_comes_first() -> None:
     spoken.add("And on.")
     assert spoken.text_up_to(0) == "So far."
     assert spoken.text == "So far. And on."
+
+
+@pytest.mark.parametrize(
+    ("heard_ms", "begin_ms"), [(0, 0), (250, 200), (95, 95), (150, 100), (1150, 1100), (5000, 5000)]
+)
+def test_a_word_that_was_stopped_begins_again(heard_ms: float, begin_ms: float) -> None:
+    spoken = SpokenTurn()
+    for text in ("one two three", "four five six"):
+        at = spoken.add(text)
+        marks = [
+            Mark(word, text.index(word), nth * 100, nth * 100 + 90)
+            for nth, word in enumerate(text.split())
+        ]
+        spoken.add_marks(at, marks)
+        spoken.add_audio(at, 1000)
+        spoken.complete(at)
+    assert spoken.word_begin_ms(heard_ms) == begin_ms
+
+
+def test_a_voice_without_marks_begins_its_word_again_by_its_share() -> None:
+    spoken = SpokenTurn()
+    spoken.add("one two three four five")
+    spoken.add_audio(0, 2300)
+    spoken.complete(0)
+    assert spoken.word_begin_ms(500) == pytest.approx(400)
+    assert spoken.word_begin_ms(1000) == pytest.approx(800)

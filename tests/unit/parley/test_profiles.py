@@ -33,7 +33,7 @@ agents:
 
 def test_a_good_file() -> None:
     profile = profiles.parse(GOOD).agents["default"]
-    assert (profile.greeting, profile.delivery) == ("Hello!", "full")
+    assert (profile.greeting.text, profile.delivery) == ("Hello!", "full")
     assert profile.interruption.min_speech_ms == 300
     assert profile.transcriber_provider == "moonshine"
     assert profile.apology
@@ -95,3 +95,20 @@ def test_what_is_wrong_is_named(text: str, expected: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="cannot read"):
         profiles.load(tmp_path / "none.yaml")
+
+
+def test_a_message_has_a_policy_of_its_own_or_that_of_the_profile() -> None:
+    profile = profiles.parse(
+        """
+agents:
+  default:
+    greeting: {text: This call is recorded., interruption: {enabled: false}}
+    interruption: {minWords: 2}
+    idle: {questions: ["Hello?"], goodbye: ""}
+"""
+    ).agents["default"]
+    greeting = profile.interruption.but(profile.greeting.interruption)
+    assert (greeting.enabled, greeting.min_words) == (False, 2)
+    question = profile.idle.questions[0]
+    assert profile.interruption.but(question.interruption) == profile.interruption
+    assert not profile.idle.goodbye

@@ -2,7 +2,18 @@
 
 import pytest
 
-from parley_stt.endpointing import WINDOW_MS, Endpointer, Event, Onset, Pause, TurnOver, Voice
+from parley_stt.endpointing import (
+    WINDOW_MS,
+    Endpointer,
+    Event,
+    GoesOn,
+    Hush,
+    Onset,
+    Pause,
+    Settled,
+    TurnOver,
+    Voice,
+)
 
 LEVELS = {"#": 0.9, "~": 0.4, ".": 0.05}
 
@@ -16,7 +27,7 @@ def hear(picture: str, endpointing_ms: float = 640, turn_open: bool = False) -> 
 
 
 def without_voice(events: list[Event]) -> list[Event]:
-    return [event for event in events if not isinstance(event, Voice)]
+    return [event for event in events if not isinstance(event, Voice | Hush | GoesOn | Settled)]
 
 
 def test_a_whole_turn() -> None:
@@ -90,7 +101,8 @@ def test_the_next_turn_is_like_the_first() -> None:
 
 @pytest.mark.parametrize("click", ["", "#", "#..#"])
 def test_a_turn_that_is_open_from_the_beginning_ends_without_voice(click: str) -> None:
-    assert hear("." * 10 + click + "." * 200, turn_open=True) == [TurnOver(640)]
+    events = hear("." * 10 + click + "." * 200, turn_open=True)
+    assert without_voice(events) == [TurnOver(640)]
 
 
 def test_a_turn_that_is_open_from_the_beginning_goes_on_with_speech() -> None:
@@ -101,3 +113,86 @@ def test_a_turn_that_is_open_from_the_beginning_goes_on_with_speech() -> None:
 def test_speech_may_go_on_from_the_first_moment() -> None:
     events = without_voice(hear("#####" + "." * 25, turn_open=True))
     assert events == [Onset(0), Pause(160), TurnOver(160 + 640)]
+
+
+def hushes(events: list[Event]) -> list[Event]:
+    return [event for event in events if not isinstance(event, Voice | Settled | TurnOver)]
+
+
+def test_the_words_of_short_speech_are_looked_at_before_it_has_stopped() -> None:
+    assert hear("####" + "..") == [Onset(0), Voice(96)]
+    assert hushes(hear("####" + "...")) == [Onset(0), Hush(128)]
+    assert hushes(hear("####" + "......")) == [Onset(0), Hush(128), Pause(128)]
+
+
+def test_short_speech_may_go_on_after_a_hush() -> None:
+    events = hushes(hear("####" + "..." + "##" + "......"))
+    assert events == [Onset(0), Hush(128), GoesOn(), Hush(288), Pause(288)]
+
+
+def test_a_long_turn_has_no_hush_before_its_pauses() -> None:
+    picture = "#" * 25 + "....." + "#" + "......" + "###" + "......"
+    assert hushes(hear(picture)) == [
+        Onset(0), Pause(992), Hush(992), Onset(1184), Pause(1280), Hush(1280)
+    ]  # fmt: skip
+
+
+def test_the_next_turn_is_short_again() -> None:
+    events = hushes(hear("#" * 25 + "." * 25 + "####" + "..."))
+    assert events[-2:] == [Onset(1600), Hush(1728)]
+
+
+def hear_and_wait(picture: str, silence_ms: float) -> list[Event]:
+    """At a '|', the silence to be waited for in this pause becomes known."""
+    endpointer = Endpointer(640)
+    events: list[Event] = []
+    for index, level in enumerate(picture.replace("|", "")):
+        if picture.index("|") == index:
+            endpointer.wait(silence_ms)
+        events += endpointer.push(LEVELS[level], index * WINDOW_MS)
+    return without_voice(events)
+
+
+@pytest.mark.parametrize(("silence_ms", "end_ms"), [(320, 160 + 320), (960, 160 + 960)])
+def test_how_long_to_wait_may_become_known_in_the_pause(silence_ms: float, end_ms: float) -> None:
+    events = hear_and_wait("#####" + "." * 7 + "|" + "." * 50, silence_ms)
+    assert events == [Onset(0), Pause(160), TurnOver(end_ms)]
+
+
+def test_what_is_known_late_ends_the_turn_at_once() -> None:
+    events = hear_and_wait("#####" + "." * 15 + "|" + "." * 50, 320)
+    assert events[-1] == TurnOver(160 + 16 * 32)
+
+
+def test_what_was_known_of_a_pause_is_forgotten_with_the_next_voice() -> None:
+    events = hear_and_wait("#####" + "." * 7 + "|" + "###" + "." * 50, 320)
+    assert events[-1] == TurnOver(15 * 32 + 640)
+
+
+def test_a_turn_that_others_have_ended_is_over() -> None:
+    endpointer = Endpointer(320)
+    for index in range(10):
+        endpointer.push(0.9, index * WINDOW_MS)
+    endpointer.end_turn()
+    silence = [endpointer.push(0.0, (10 + index) * WINDOW_MS) for index in range(30)]
+    assert not any(isinstance(event, TurnOver) for events in silence for event in events)
+
+
+def test_more_voice_opens_the_next_turn() -> None:
+    endpointer = Endpointer(320)
+    for index in range(10):
+        endpointer.push(0.9, index * WINDOW_MS)
+    endpointer.end_turn()
+    events: list[Event] = []
+    for index in range(3):
+        events += endpointer.push(0.9, (10 + index) * WINDOW_MS)
+    for index in range(10):
+        events += endpointer.push(0.0, (13 + index) * WINDOW_MS)
+    assert events[-1] == TurnOver(23 * 32)
+
+
+def test_a_silence_that_lasts_is_told_once_in_a_turn() -> None:
+    events = hear("." * 20 + "#####" + "." * 15 + "####" + "." * 100)
+    assert [type(event) for event in events if not isinstance(event, Voice)] == [
+        Onset, Hush, Pause, Settled, Onset, Hush, Pause, Settled, TurnOver
+    ]  # fmt: skip

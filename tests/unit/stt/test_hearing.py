@@ -57,7 +57,7 @@ async def test_cues_come_between_the_right_chunks() -> None:
     job.say(".." + "#" * 6 + "." * 12)
     await hear(job, scribe)
     assert scribe.got.index(Cue.SPEECH_STARTED) == 5
-    assert scribe.got.index(Cue.PAUSE) == 8 + 6 + 1
+    assert scribe.got.index(Cue.PAUSE) == 2 + 6 + 3 + 1
 
 
 async def test_while_muted_nobody_hears_anything() -> None:

@@ -1,11 +1,11 @@
 """LiveRecognition with a recogniser that says how many whole seconds it was given."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from parley.providers import Cue, Heard, TurnEnded
+from parley.providers import Cue, Emit, Heard
 from parley_stt.engines.live import LiveRecognition
 from parley_stt.engines.pool import Ticket, Urgency
 from parley_stt.engines.recognition import Recognition
@@ -39,19 +39,27 @@ def audio(ms: int, level: int = 1) -> bytes:
     return bytes([level, 0]) * (ms * 16)
 
 
+def emit_to(heard: list[Heard]) -> Emit:
+    def emit(result: object) -> None:
+        assert isinstance(result, Heard)
+        heard.append(result)
+
+    return emit
+
+
 async def settle() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 async def results(
-    pool: Pool, script: list[bytes | Cue], partial_ms: float = 1e9, at_once: bool = False
+    pool: Pool,
+    script: list[bytes | Cue],
+    partial_ms: float = 1e9,
+    at_once: bool = False,
+    young_ms: Sequence[float] = (),
 ) -> list[Heard]:
     heard: list[Heard] = []
-
-    def emit(result: Heard | TurnEnded) -> None:
-        assert isinstance(result, Heard)
-        heard.append(result)
 
     async def source() -> AsyncIterator[bytes | Cue]:
         for item in script:
@@ -59,7 +67,7 @@ async def results(
             if not at_once:
                 await settle()
 
-    live = LiveRecognition(pool, emit, partial_ms)  # type: ignore[arg-type]
+    live = LiveRecognition(pool, emit_to(heard), partial_ms, young_ms)  # type: ignore[arg-type]
     await live.run(source())
     return heard
 
@@ -161,7 +169,7 @@ async def test_what_comes_at_once_is_recognised_once() -> None:
 
 async def test_what_comes_at_once_makes_one_partial_of_all_of_it() -> None:
     pool = Pool(held=True)
-    heard: list[Heard | TurnEnded] = []
+    heard: list[Heard] = []
     script: list[bytes | Cue] = [STARTED, *[audio(32)] * 100]
 
     async def source() -> AsyncIterator[bytes | Cue]:
@@ -169,14 +177,14 @@ async def test_what_comes_at_once_makes_one_partial_of_all_of_it() -> None:
             yield item
         await asyncio.Event().wait()
 
-    live = LiveRecognition(pool, heard.append, 200)  # type: ignore[arg-type]
+    live = LiveRecognition(pool, emit_to(heard), 200)  # type: ignore[arg-type]
     running = asyncio.create_task(live.run(source()))
     await settle()
     assert [len(ticket.audio) for ticket in pool.tickets] == [100 * 32 * MS]
     assert live.is_working
     pool.finish(pool.tickets[0])
     await settle()
-    assert heard == [Heard("3200 ms", False, 0.9, 1.0)]
+    assert heard == [Heard("3200 ms", False, 0.9, 1.0, end_ms=3200)]
     assert not live.is_working
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -185,14 +193,14 @@ async def test_what_comes_at_once_makes_one_partial_of_all_of_it() -> None:
 
 async def test_one_final_for_a_finalize_that_overtakes_the_recognition() -> None:
     pool = Pool(held=True)
-    heard: list[Heard | TurnEnded] = []
+    heard: list[Heard] = []
     items: asyncio.Queue[bytes | Cue] = asyncio.Queue()
 
     async def source() -> AsyncIterator[bytes | Cue]:
         while True:
             yield await items.get()
 
-    live = LiveRecognition(pool, heard.append, 1e9)  # type: ignore[arg-type]
+    live = LiveRecognition(pool, emit_to(heard), 1e9)  # type: ignore[arg-type]
     running = asyncio.create_task(live.run(source()))
     for item in (STARTED, audio(500), PAUSE):
         items.put_nowait(item)
@@ -219,3 +227,52 @@ async def test_a_failing_recogniser_fails_the_hearing() -> None:
     pool.finish = fail  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="broken"):
         await hear(pool, [STARTED, audio(100), FINALIZE])
+
+
+YOUNG = (150.0, 400.0)
+
+
+async def partials(script: list[bytes | Cue], pool: Pool | None = None) -> list[tuple[str, object]]:
+    heard = await results(pool or Pool(), script, 700, young_ms=YOUNG)
+    return [(result.message, result.end_ms) for result in heard if not result.is_final]
+
+
+async def test_the_first_partials_come_soon_after_the_onset() -> None:
+    script: list[bytes | Cue] = [STARTED, *[audio(50)] * 30, PAUSE, FINALIZE]
+    assert [text for text, _ in await partials(script)] == [
+        "150 ms", "400 ms", "1100 ms", "1500 ms"
+    ]  # fmt: skip
+
+
+async def test_partials_say_what_they_cover() -> None:
+    script: list[bytes | Cue] = [audio(1000), STARTED, *[audio(50)] * 10, PAUSE, audio(300)]
+    assert [end_ms for _, end_ms in await partials(script)] == [1150, 1400, 1500]
+
+
+async def test_long_speech_that_goes_on_is_not_young_again() -> None:
+    script: list[bytes | Cue] = [STARTED, *[audio(1000)] * 4, PAUSE, audio(100), STARTED]
+    script += [*[audio(50)] * 12, PAUSE, FINALIZE]
+    assert [end_ms for _, end_ms in await partials(script)][-2:] == [4000, 4700]
+
+
+async def test_an_empty_partial_says_that_there_are_no_words() -> None:
+    pool = Pool()
+
+    def finish(ticket: Ticket) -> None:
+        ticket.result.set_result(Recognition("", 0.1, 1.0))
+
+    pool.finish = finish  # type: ignore[method-assign]
+    script: list[bytes | Cue] = [STARTED, *[audio(50)] * 6, PAUSE, FINALIZE]
+    assert await partials(script, pool) == [("", 150), ("", 300)]
+
+
+async def test_a_second_look_at_a_pause_takes_the_place_of_the_first() -> None:
+    script: list[bytes | Cue] = [STARTED, audio(500), PAUSE, audio(200), PAUSE, audio(50), FINALIZE]
+    assert await hear(Pool(), script) == [("500 ms", False), ("700 ms", False), ("700 ms", True)]
+
+
+async def test_there_is_no_second_look_while_others_need_the_recogniser() -> None:
+    pool = Pool()
+    pool.idle = False
+    script: list[bytes | Cue] = [STARTED, audio(500), PAUSE, audio(200), PAUSE, audio(50), FINALIZE]
+    assert await hear(pool, script) == [("500 ms", False), ("500 ms", True)]

@@ -67,7 +67,7 @@ async def test_a_final_in_mid_turn_covers_what_it_says(begin: int, says_so: bool
     job = Job(begin)
     job.say(TURN)
     await hear(job, Cutter(says_so))
-    paused = begin / 16 + VOICE_MS + 192
+    paused = begin / 16 + VOICE_MS + 96
     assert job.finals[0] == ("one", paused - 100 if says_so else paused)
 
 
@@ -125,7 +125,7 @@ async def test_a_final_that_nobody_asks_for_covers_all_that_was_given() -> None:
     job = Job(16_000)
     job.say(TURN)
     await hear(job, TurnDetector())
-    assert job.finals == [("words", 1000 + VOICE_MS + 192)]
+    assert job.finals == [("words", 1000 + VOICE_MS + 96)]
 
 
 async def test_positions_hold_over_a_long_gap() -> None:

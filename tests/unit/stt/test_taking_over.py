@@ -58,9 +58,10 @@ async def test_a_turn_detector_ends_the_turns_that_it_hears() -> None:
     job, scribe = Job(), TurnDetector()
     job.say("###" + "." * 60)
     async with hearing(job, scribe, OPEN) as running:
-        await until(lambda: FINALIZE in scribe.got, running)
+        await until(lambda: len(scribe.got) == 63 + 2, running)
         await settle()
     assert job.kinds == [SpeechStarted, SpeechEnded]
+    assert scribe.cues == [STARTED, PAUSE]
 
 
 def burst(job: Job, pcm: bytes) -> None:

@@ -124,6 +124,23 @@ class Transcription(JobMessage):
     took_ms: float = 0.0
 
 
+class EagerEndOfTurn(JobMessage):
+    """The caller is probably done, and `transcription`s have all of their words: a reply may be
+    begun, but nobody may hear it before EndOfTurn. SpeechStarted, TurnResumed or another
+    transcription takes this back.
+    """
+
+    type: Literal["eager_end_of_turn"] = "eager_end_of_turn"
+    position_ms: float
+
+
+class TurnResumed(JobMessage):
+    """After EagerEndOfTurn the transcriber finds that the caller is not done."""
+
+    type: Literal["turn_resumed"] = "turn_resumed"
+    position_ms: float
+
+
 class EndOfTurn(JobMessage):
     """The caller is done: what the final transcriptions since the last one say is their turn."""
 
@@ -258,7 +275,8 @@ class KeepAlive(Message):
 
 AnyMessage = Annotated[
     JobRequest | JobAccepted | JobRefused | WorkerStatus
-    | SpeechStarted | SpeechProgress | SpeechEnded | Transcription | EndOfTurn
+    | SpeechStarted | SpeechProgress | SpeechEnded | Transcription
+    | EagerEndOfTurn | TurnResumed | EndOfTurn
     | ReplyText | Speak | SpeakEnd | SpeechMarks | SegmentSpoken
     | Heartbeat | Draining | Done | Failed
     | Begin | Interrupt | Cancel | Mute | End | Taken | KeepAlive,
@@ -311,12 +329,15 @@ class Spec(BaseModel):
 class HearingSpec(Spec):
     """One conversation's hearing. The audio comes as PCM16 mono at `sample_rate` Hz.
 
+    So much silence (ms) ends a turn: `endpointing_ms` one that seems complete, more where it does
+    not, at most `endpointing_max_ms`.
     `turn_open`: a turn whose first words another worker has recognised is not over yet.
     """
 
     stage = Stage.STT
     sample_rate: int
     endpointing_ms: int = Field(gt=0)
+    endpointing_max_ms: int = Field(default=0, ge=0)
     turn_open: bool = False
 
 

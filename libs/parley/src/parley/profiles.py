@@ -3,12 +3,13 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field, ValidationError
 
+from parley.policies import Idle, Interruption, Message, Section
 from parley.subjects import Stage
 
 DEFAULT_PROMPT = (
@@ -16,6 +17,7 @@ DEFAULT_PROMPT = (
     "Do not use lists or markdown."
 )
 APOLOGY = "I'm sorry, I have a technical problem. Please say that again in a moment."
+REPEAT_REQUEST = "I'm sorry, I didn't catch that. Could you say it again?"
 HOLD_MESSAGE = "One moment, please. I have lost the connection and will be right back."
 
 
@@ -23,29 +25,7 @@ class ProfileError(ValueError):
     """agents.yaml cannot be used. The text names the file, the line and what is allowed."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_alias=True
-    )
-
-
-class Interruption(_Section):
-    """What stops the bot. Keys in the file are camelCase: `minSpeechMs`."""
-
-    enabled: bool = True
-    """Whether the caller can interrupt by speaking. An explicit interrupt always works."""
-
-    min_speech_ms: int = Field(default=200, ge=0, le=5000)
-    """So much voice (ms) while the bot speaks interrupts it."""
-
-    min_speech_ms_thinking: int = Field(default=300, ge=0, le=5000)
-    """So much voice (ms) before the bot's first sound means that the caller goes on."""
-
-    min_words: int = Field(default=0, ge=0, le=20)
-    """Besides, so many words must have been recognised. 0: voice alone is enough."""
-
-
-class ProviderChoice(_Section):
+class ProviderChoice(Section):
     """A provider and its settings. Keys in the file: `provider`, `settings`."""
 
     provider: str = Field(min_length=1)
@@ -55,7 +35,7 @@ class ProviderChoice(_Section):
     """Its settings: see docs/providers.md."""
 
 
-class Profile(_Section):
+class Profile(Section):
     """One agent. Keys in the file are camelCase: `transcriberProvider`."""
 
     transcriber_provider: str = "moonshine"
@@ -88,11 +68,14 @@ class Profile(_Section):
     prompt: str = DEFAULT_PROMPT
     """What the language model is told about itself."""
 
-    greeting: str = ""
+    greeting: Message = Message()
     """What the bot says first. Empty: it waits for the caller."""
 
     apology: str = APOLOGY
     """What the caller hears when a reply is lost and nobody can make it. Empty: nothing."""
+
+    repeat_request: Message = Message(text=REPEAT_REQUEST)
+    """What is said when the caller has spoken and no word of it was understood. Empty: nothing."""
 
     hold_message: str = HOLD_MESSAGE
     """What the caller hears while the engine has lost its message bus. Empty: nothing."""
@@ -103,14 +86,33 @@ class Profile(_Section):
     delivery: Literal["sentence", "full"] = "sentence"
     """`sentence`: speak while the model still writes. `full`: buffer the whole reply first."""
 
-    echo: Literal["client", "mute"] = "client"
-    """`client`: the caller's side cancels echo. `mute`: the bot hears nothing while it speaks."""
+    echo: Literal["client", "mute", "cancel"] = "client"
+    """`client`: the caller's side cancels echo. `mute`: the bot hears nothing while it speaks.
+    `cancel`: the engine takes the bot's own voice out of what it hears."""
 
-    endpointing_ms: int = Field(default=500, ge=100, le=5000)
-    """So much silence (ms) ends the caller's turn."""
+    endpointing_ms: int = Field(default=400, ge=100, le=5000)
+    """So much silence (ms) ends a turn that seems complete."""
+
+    endpointing_max_ms: int = Field(default=1800, ge=100, le=10_000)
+    """So much silence (ms) ends a turn that does not. With at most `endpointingMs`, silence alone
+    decides."""
+
+    early_reply: bool = True
+    """Whether a reply is begun when the turn is probably over. It is heard when that is certain,
+    and dropped when the caller goes on."""
 
     interruption: Interruption = Interruption()
     """What stops the bot."""
+
+    idle: Idle = Idle()
+    """What happens when the caller says nothing."""
+
+    @property
+    def interruptions(self) -> list[Interruption]:
+        """The policies that may be in force: the profile's, and those of its messages."""
+        messages = [self.greeting, self.repeat_request, *self.idle.questions, self.idle.goodbye]
+        own = [one.interruption for one in messages if one.interruption]
+        return [self.interruption, *(self.interruption.but(one) for one in own)]
 
     def candidates(self, stage: Stage) -> list[ProviderChoice]:
         """Who can do the work of `stage`, in the order to be tried: the main provider first."""
@@ -125,7 +127,7 @@ class Profile(_Section):
         return [ProviderChoice(provider=main, settings=settings), *fallbacks]
 
 
-class Profiles(_Section):
+class Profiles(Section):
     """The whole file: agents by name."""
 
     agents: dict[str, Profile] = Field(min_length=1)
@@ -213,6 +215,8 @@ def _allowed_keys(path: list[str]) -> list[str]:
             kind = fields[part]
         else:
             kind = get_args(kind)[-1]
+        if NoneType in get_args(kind):
+            kind = get_args(kind)[0]
     return [field.alias or name for name, field in kind.model_fields.items()]
 
 

@@ -64,7 +64,9 @@ class Cue(Enum):
     SPEECH_STARTED = "speech_started"
     """Speech has begun, within the last `cue_lag_ms` of audio."""
     PAUSE = "pause"
-    """Speech has just stopped and may be over: a good moment for a partial transcription."""
+    """Speech has just stopped and may be over: a good moment for a partial transcription. It comes
+    once more in the same pause if the last one's `sentence_end` leaves open whether it is over.
+    """
     FINALIZE = "finalize"
     """Speech is over: make the audio so far a final transcription now."""
 
@@ -80,7 +82,11 @@ class Heard:
     `end_ms`: where a final ends, in ms from the first byte that `transcribe` was yielded; a
     transcriber that takes over goes on from there. Finals that were not asked for should say it,
     and are never taken for the answer to a FINALIZE after that place. None: up to the FINALIZE
-    that this final answers, or else up to the last byte so far.
+    that this final answers, or else up to the last byte so far. A partial has all words up to
+    there, and with None about up to now: the worker goes by its words only in a later pause.
+
+    `sentence_end`: how likely it is, from 0 to 1, that a sentence ends with these words, where
+    the transcriber can tell by more than the words themselves.
     """
 
     message: str
@@ -88,6 +94,7 @@ class Heard:
     confidence: float = 1.0
     took_ms: float = 0.0
     end_ms: float | None = None
+    sentence_end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,17 @@ class TurnEnded:
     """A transcriber that detects the end of turn itself says so with this."""
 
 
-Emit = Callable[[Heard | TurnEnded], None]
+@dataclass(frozen=True)
+class TurnProbablyEnded:
+    """A transcriber that thinks that the turn is over, and has all of its words, says this."""
+
+
+@dataclass(frozen=True)
+class TurnResumed:
+    """After TurnProbablyEnded: the caller goes on after all."""
+
+
+Emit = Callable[[Heard | TurnProbablyEnded | TurnResumed | TurnEnded], None]
 
 
 @dataclass(frozen=True)
@@ -103,7 +120,11 @@ class TranscriberCapabilities:
     """What the worker need not do for this transcriber."""
 
     detects_end_of_turn: bool = False
+    """It says TurnEnded itself. Should it not, long silence ends the turn all the same."""
     gives_partials: bool = True
+    """It gives text before it is asked for a final."""
+    punctuates: bool = False
+    """Its text has a full stop or a question mark where a sentence ends, and none elsewhere."""
 
 
 class Transcriber(Provider):

@@ -23,6 +23,10 @@ class Transcript:
     prompt: str = ""
     entries: list[Entry] = field(default_factory=list)
 
+    def copy(self) -> "Transcript":
+        """Another one with the same entries, for one who adds to it."""
+        return Transcript(self.prompt, list(self.entries))
+
     def add_human_message(self, turn: int, text: str) -> None:
         """The caller said `text`, and turn `turn` answers it."""
         self.entries.append(Entry("human", turn, text))

@@ -15,15 +15,26 @@ Record = Callable[..., None]
 class Chronicle:
     """Records a conversation's events under keys that are the same for whoever repeats them."""
 
-    def __init__(self, conversation_id: str, record: Record, epoch: int) -> None:
-        self._conversation_id = conversation_id
+    def __init__(
+        self, conversation_id: str, record: Record, epoch: int, *, log_texts: bool = False
+    ) -> None:
+        self.conversation_id = conversation_id
         self._record = record
         self._epoch = epoch
         self._failovers = 0
+        self._log_texts = log_texts
 
     def said(self, entry: Entry) -> None:
-        """One side has said something, and it is in the history."""
+        """One side has said something, and it is in the history. Logged only where asked for."""
         kind = "user" if entry.speaker == "human" else "bot"
+        if self._log_texts:
+            log.info(
+                "said",
+                conversation=self.conversation_id,
+                turn=entry.turn,
+                speaker=entry.speaker,
+                text=entry.text,
+            )
         key = f"{kind}-{entry.turn}"
         self._record(kind, key, turn=entry.turn, text=entry.text, cut_off=entry.cut_off)
 
@@ -41,7 +52,7 @@ class Chronicle:
         metrics.FAILOVERS.labels(lost.stage).inc()
         log.warning(
             "job lost, looking for another worker",
-            conversation=self._conversation_id,
+            conversation=self.conversation_id,
             stage=str(lost.stage),
             reason=str(lost),
         )
@@ -50,6 +61,6 @@ class Chronicle:
 
     def failed(self, turn: int, lost: JobLost) -> None:
         """A turn's answer was lost for good."""
-        log.warning("reply lost", conversation=self._conversation_id, turn=turn, reason=str(lost))
+        log.warning("reply lost", conversation=self.conversation_id, turn=turn, reason=str(lost))
         key = f"failed-{self._epoch}-{turn}"
         self._record("failed", key, turn=turn, stage=str(lost.stage), reason=str(lost))

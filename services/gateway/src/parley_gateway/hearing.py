@@ -111,6 +111,7 @@ class Hearing:
                 language=self._profile.language,
                 sample_rate=self._rate,
                 endpointing_ms=self._profile.endpointing_ms,
+                endpointing_max_ms=self._profile.endpointing_max_ms,
                 turn_open=self._unheard.turn_open,
             )
             try:

@@ -20,6 +20,7 @@ from parley_gateway.pacer import Pacer
 from parley_gateway.prepared import PreparedSpeech
 from parley_gateway.recorder import Recorder
 from parley_gateway.store import CallStore
+from parley_gateway.turntaking import deciding
 
 log = logs.get(__name__)
 
@@ -40,6 +41,7 @@ def main() -> int:
 
     async def serve(stop: asyncio.Event) -> None:
         agents = profiles.load(config.agents)
+        deciding.check(agents)
         token = config.required_token()
         async with Bus(config, "parley-gateway") as bus, _engine(config, bus) as engine:
             jetstream = _jetstream(config, bus)

@@ -29,6 +29,26 @@ INTERRUPT = Histogram(
     "From the onset of the caller's speech to the last audio delivered.",
     buckets=_STAGE_BUCKETS,
 )
+PAUSES = Counter(
+    "parley_pauses_total",
+    "Times that the bot fell silent because of voice over it: resumed, interrupted.",
+    ["outcome"],
+)
+PAUSE = Histogram(
+    "parley_pause_seconds", "How long it then was silent before it went on.", buckets=_STAGE_BUCKETS
+)
+BACKCHANNELS = Counter("parley_backchannels_total", "Words over the bot that took no turn.")
+EARLY_REPLIES = Counter(
+    "parley_early_replies_total",
+    "Replies begun before the turn was surely over: used, dropped.",
+    ["outcome"],
+)
+EARLY_REPLY_GAIN = Histogram(
+    "parley_early_reply_gain_seconds",
+    "How much sooner the first audio of such a reply is there.",
+    buckets=_STAGE_BUCKETS,
+)
+IDLE = Counter("parley_idle_callers_total", "Silent callers: asked, hung_up.", ["outcome"])
 PLAYOUT_LATENESS = Histogram(
     "parley_playout_lateness_seconds",
     "How late the playout's ticks come.",

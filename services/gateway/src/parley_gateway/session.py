@@ -144,7 +144,7 @@ class Session:
     async def _talk(self) -> Ending:
         ending = Ending("hang_up")
         try:
-            await self._conversation.run()
+            ending = Ending(await self._conversation.run())
         except* JobLost as lost:
             ending = self._ending(_refusal(lost.exceptions[0]))
         except* Exception:

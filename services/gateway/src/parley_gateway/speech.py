@@ -20,9 +20,15 @@ from parley_gateway.playout import Playout
 from parley_gateway.prepared import Prepared
 from parley_gateway.spoken import SpokenTurn
 from parley_gateway.timeline import Timeline
+from parley_gateway.turntaking import BotContext
 
 AHEAD_MS = 6_000.0
 """The voice works at most so far ahead of the ear, and one segment: what an interrupt wastes."""
+
+QUESTION_MS = 1_000.0
+"""What the caller says so soon after, or before the end of, a question of the bot's answers it."""
+CONTEXT_CHARACTERS = 200
+"""How much of its text the bot may hear again as echo."""
 
 CLIENT_LAG_SECONDS = 3.0
 """How long a turn waits for a client that says it is behind. One that is stuck never catches up."""
@@ -32,6 +38,8 @@ CLIENT_LAG_SECONDS = 3.0
 class Speech:
     """Speaks one turn. `on_heard` is called as its first audio goes out; `on_progress`, as each
     segment's audio is there; `on_lost`, when a voice is lost and another goes on.
+
+    While it is `held`, audio is made but none is delivered.
     """
 
     turn: int
@@ -44,6 +52,7 @@ class Speech:
     on_progress: Callable[[], None]
     on_lost: Callable[[JobLost], None]
     spoken: SpokenTurn = field(default_factory=SpokenTurn)
+    held: bool = False
 
     def __post_init__(self) -> None:
         self._playout = Playout(self.client.format.sample_rate)
@@ -56,6 +65,7 @@ class Speech:
         self._begun = False
         self._played_out_at: float | None = None
         self._lost: JobLost | None = None
+        self._heard_when_held_ms = 0.0
 
     async def speak(
         self, segments: AsyncGenerator[str, None], apology: Callable[[], Prepared | None]
@@ -65,7 +75,8 @@ class Speech:
         When the reply or the voice is lost for good, what there is of it is still heard, and
         then the apology, before JobLost is raised.
         """
-        self.pacer.add(self)
+        if not self.held:
+            self.pacer.add(self)
         try:
             try:
                 async with aclosing(segments), asyncio.TaskGroup() as tasks:
@@ -96,12 +107,49 @@ class Speech:
         self.client.clear()
         return heard
 
+    def hold(self) -> None:
+        """Be silent now, until `release`."""
+        self._heard_when_held_ms = self.heard_ms(self._clock())
+        self.held = True
+        self.pacer.discard(self)
+        if self._begun:
+            self._playout.rewind(self.spoken.word_begin_ms(self._heard_when_held_ms))
+            self.client.clear()
+
+    def release(self) -> float:
+        """Speak on; the place (ms) in the turn's audio from which on it is delivered.
+
+        That is the beginning of the word in which `hold` stopped it.
+        """
+        self.held = False
+        self._reported = None
+        self.pacer.add(self)
+        return self._playout.delivered_ms
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether any of it was delivered."""
+        return self._begun
+
+    @property
+    def context(self) -> BotContext:
+        """What the bot is saying now, for who has to understand words that are said over it."""
+        heard_ms = self.heard_ms(self._clock())
+        recent = [self.spoken.text_up_to(ms) for ms in (heard_ms - QUESTION_MS, heard_ms)]
+        text = self.spoken.text_up_to(heard_ms + QUESTION_MS)
+        if text == self.spoken.text:
+            recent.append(text)
+        asks = any(one.rstrip().endswith("?") for one in recent)
+        return BotContext(text[-CONTEXT_CHARACTERS:], asks)
+
     def heard_text(self) -> str:
         """The text that was heard until now."""
         return self.spoken.text_up_to(self.heard_ms(self._clock()))
 
     def heard_ms(self, now: float) -> float:
         """How much was heard (ms): by our own clock, or by the client's report if that is less."""
+        if self.held:
+            return self._heard_when_held_ms
         heard = self._playout.heard_ms(now) - self.client.undelivered_ms
         if self._reported is not None:
             reported_ms, at = self._reported

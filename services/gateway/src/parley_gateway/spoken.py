@@ -92,6 +92,18 @@ class SpokenTurn:
             start += one.audio_ms
         return self._with_prior(heard)
 
+    def word_begin_ms(self, heard_ms: float) -> float:
+        """Where the word begins in whose middle the ear is after `heard_ms`; else that place."""
+        start = 0.0
+        for one in self._segments:
+            if heard_ms < start + one.audio_ms:
+                for mark in _marks(one):
+                    if start + mark.start_ms < heard_ms < start + mark.end_ms:
+                        return start + mark.start_ms
+                return heard_ms
+            start += one.audio_ms
+        return heard_ms
+
     def _with_prior(self, parts: list[str]) -> str:
         return " ".join(part for part in [self.prior, *parts] if part)
 
@@ -126,11 +138,16 @@ class SpokenTurn:
         del self._segments[self.first_incomplete :]
 
 
+def _marks(one: SegmentState) -> list[Mark]:
+    """The segment's marks in order; by their share of the audio where the voice gives none."""
+    typical_ms = len(one.text) / TYPICAL_CHARACTERS_PER_SECOND * 1000
+    duration_ms = one.audio_ms if one.complete else max(typical_ms, one.audio_ms)
+    return sorted(one.marks or share_marks(one.text, duration_ms), key=lambda mark: mark.offset)
+
+
 def _next_word(one: SegmentState, delivered_ms: float) -> tuple[int, float]:
     """Where in the text another voice goes on, and how much (ms) of the audio stays."""
-    typical_ms = len(one.text) / TYPICAL_CHARACTERS_PER_SECOND * 1000
-    marks = one.marks or share_marks(one.text, max(typical_ms, one.audio_ms))
-    marks = sorted(marks, key=lambda mark: mark.offset)
+    marks = _marks(one)
     for mark in marks:
         begin = _word_begin(one.text, mark.offset)
         if begin is not None and delivered_ms <= mark.start_ms <= one.audio_ms:

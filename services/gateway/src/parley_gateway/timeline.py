@@ -32,6 +32,14 @@ class Timeline:
         """The turn has reached a stage; only the first time counts."""
         self.reached.setdefault(stage, at)
 
+    def copy(self) -> "Timeline":
+        """Another one that has reached the same."""
+        return Timeline(self.turn, dict(self.reached))
+
+    def merge(self, other: "Timeline") -> None:
+        """What `other` has reached counts for this one too."""
+        self.reached = other.reached | self.reached
+
     def since_speech_end_ms(self) -> dict[str, float]:
         """Each stage in ms since the caller's speech ended, or since the turn began without any."""
         if not self.reached:

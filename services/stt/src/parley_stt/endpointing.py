@@ -1,8 +1,8 @@
 """When the caller speaks, pauses and is done, from the probability of voice alone.
 
 A pure state machine: its only clock is the audio, 32 ms a window. A turn opens with the
-first speech and stays open over pauses shorter than the endpointing time, so speech that
-goes on continues the same turn.
+first speech and stays open over pauses, so speech that goes on continues the same turn. How
+much silence ends it can be said anew in each pause, by whoever knows what was said.
 """
 
 from collections import deque
@@ -20,6 +20,13 @@ CONFIRM_VOICED = 3
 """... so many are voiced. A click is voiced for one."""
 PAUSE_MS = 192.0
 """Silence after which speech has stopped: longer than the stop in a spoken consonant."""
+SHORT_MS = 800.0
+"""A turn with less voice may be a mere "yes" or "mhm", whose meaning is wanted soon: ..."""
+HUSH_MS = 96.0
+"""... its words are looked at after so much silence, which may only be a consonant's."""
+SETTLED_MS = 320.0
+"""After so much silence they are looked at again: the more silence a transcriber has heard after a
+sentence, the better it knows whether that was one."""
 PROGRESS_MS = 96.0
 """Voice between two reports that the caller still speaks."""
 
@@ -39,39 +46,67 @@ class Voice:
 
 
 @dataclass(frozen=True)
+class Hush:
+    """Voice ended at `position_ms` for the moment: now its words can be looked at."""
+
+    position_ms: float
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The silence after a pause has lasted: a second look at the words says more."""
+
+
+@dataclass(frozen=True)
+class GoesOn:
+    """After a hush that was no pause: the voice goes on."""
+
+
+@dataclass(frozen=True)
 class Pause:
-    """Voice ended at `position_ms`; it may go on."""
+    """Speech stopped: voice ended at `position_ms`. It may go on with another onset."""
 
     position_ms: float
 
 
 @dataclass(frozen=True)
 class TurnOver:
-    """The silence has lasted for the endpointing time, as decided at `position_ms`."""
+    """The silence has lasted long enough, as decided at `position_ms`."""
 
     position_ms: float
 
 
-Event = Onset | Voice | Pause | TurnOver
+Event = Onset | Voice | Hush | GoesOn | Pause | Settled | TurnOver
 
 
 class Endpointer:
-    """Follows one caller. A turn is over after `endpointing_ms` of silence.
+    """Follows one caller. A turn is over after `silence_ms`, unless `wait` says otherwise.
 
     `turn_open`: a turn began before the first window, and is over likewise.
     """
 
-    def __init__(self, endpointing_ms: float, turn_open: bool = False) -> None:
-        self._endpointing_ms = endpointing_ms
-        self._pause_ms = min(PAUSE_MS, endpointing_ms)
+    def __init__(self, silence_ms: float, turn_open: bool = False) -> None:
+        self._usual_ms = self._awaited_ms = silence_ms
+        self._pause_ms = min(PAUSE_MS, silence_ms)
         self._voiced = False
         self._speaking = False
+        self._hushed = False
         self._turn_open = turn_open
         self._recent: deque[tuple[float, bool]] = deque(maxlen=CONFIRM_WINDOWS)
         self._voice_end_ms = 0.0
         self._silent_ms = 0.0
         self._speech_ms = 0.0
         self._reported_ms = 0.0
+        self._turn_ms = 0.0
+
+    def wait(self, silence_ms: float) -> None:
+        """Until there is voice again, so much silence ends the turn."""
+        self._awaited_ms = silence_ms
+
+    def end_turn(self) -> None:
+        """The turn is over, as others know. More voice opens the next."""
+        self._turn_open = False
+        self._turn_ms = 0.0
 
     def push(self, probability: float, position_ms: float) -> list[Event]:
         """What the next window means: its probability of voice, and where it begins."""
@@ -79,42 +114,60 @@ class Endpointer:
         end_ms = position_ms + WINDOW_MS
         self._silent_ms += WINDOW_MS
         if self._speaking:
-            return self._speech(end_ms)
+            return self._voice(end_ms) if self._voiced else self._hush(end_ms)
         self._recent.append((position_ms, self._voiced))
-        return self._silence(end_ms)
+        return [*self._settling(), *self._silence(end_ms)]
 
     def _silence(self, end_ms: float) -> list[Event]:
         voiced = [position for position, is_voiced in self._recent if is_voiced]
         if len(voiced) >= CONFIRM_VOICED:
-            self._speaking = self._turn_open = True
+            self._speaking = True
             self._recent.clear()
-            self._voice_end_ms = end_ms
-            self._silent_ms = 0.0
-            self._speech_ms = len(voiced) * WINDOW_MS
-            self._reported_ms = 0.0
+            self._speech_ms = self._reported_ms = 0.0
+            self._hear(len(voiced) * WINDOW_MS, end_ms)
             return [Onset(voiced[0]), *self._progress()]
         # What may yet turn out to be speech holds the turn open until that is known.
         return [] if voiced else self._end_of_turn(end_ms)
 
-    def _speech(self, end_ms: float) -> list[Event]:
-        if self._voiced:
-            self._voice_end_ms = end_ms
-            self._silent_ms = 0.0
-            self._speech_ms += WINDOW_MS
-            return self._progress()
-        if self._silent_ms < self._pause_ms:
-            return []
-        self._speaking = False
-        return [Pause(self._voice_end_ms), *self._end_of_turn(end_ms)]
+    def _settling(self) -> list[Event]:
+        settled = self._turn_open and self._silent_ms - WINDOW_MS < SETTLED_MS <= self._silent_ms
+        return [Settled()] if settled else []
+
+    def _voice(self, end_ms: float) -> list[Event]:
+        hushed, self._hushed = self._hushed, False
+        self._hear(WINDOW_MS, end_ms)
+        return [GoesOn(), *self._progress()] if hushed else self._progress()
+
+    def _hear(self, voice_ms: float, end_ms: float) -> None:
+        self._speech_ms += voice_ms
+        self._turn_ms += voice_ms
+        self._voice_end_ms = end_ms
+        self._silent_ms = 0.0
+        self._awaited_ms = self._usual_ms
+
+    def _hush(self, end_ms: float) -> list[Event]:
+        events: list[Event] = []
+        if self._silent_ms >= self._pause_ms:
+            self._speaking = False
+            events.append(Pause(self._voice_end_ms))
+        hush_ms = HUSH_MS if self._turn_ms < SHORT_MS else self._pause_ms
+        if not self._hushed and self._silent_ms >= min(hush_ms, self._pause_ms):
+            self._hushed = True
+            events.append(Hush(self._voice_end_ms))
+        if self._speaking:
+            return events
+        self._hushed = False
+        return [*events, *self._end_of_turn(end_ms)]
 
     def _progress(self) -> list[Event]:
         if self._speech_ms - self._reported_ms < PROGRESS_MS:
             return []
         self._reported_ms = self._speech_ms
+        self._turn_open = True
         return [Voice(self._speech_ms)]
 
     def _end_of_turn(self, end_ms: float) -> list[Event]:
-        if not self._turn_open or self._silent_ms < self._endpointing_ms:
+        if not self._turn_open or self._silent_ms < self._awaited_ms:
             return []
-        self._turn_open = False
+        self.end_turn()
         return [TurnOver(end_ms)]

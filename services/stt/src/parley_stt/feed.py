@@ -34,11 +34,13 @@ class Feed:
 
     async def put(self, item: Window | Cue) -> None:
         """Add this. Raises ProviderError where the transcriber takes nothing for too long."""
-        if self._items.full():
-            self.release()
+        if not self._items.full():
+            self._items.put_nowait(item)
+            return
+        self.release()
         while True:
             try:
-                async with asyncio.timeout(FINAL_SECONDS if self._items.full() else None):
+                async with asyncio.timeout(FINAL_SECONDS):
                     await self._items.put(item)
                 return
             except TimeoutError:

@@ -1,7 +1,9 @@
 """The stt stage's job: one conversation's hearing, for as long as the call lasts.
 
     frames -> windows at 16 kHz -> voice activity -> endpointing -> speech events
-                                        |                |
+                                        |                |    ^
+                                        |                |    +-- how much silence ends the turn
+                                        |                |    |
                                         +-- audio, cues -+-> transcriber -> transcriptions
 
 Every arrow is a bounded queue or a plain call. A full queue makes what is before it wait,
@@ -20,29 +22,51 @@ from parley.audio import SAMPLE_RATES
 from parley.frames import AudioFrame
 from parley.job import Job
 from parley.messages import (
-    EndOfTurn,
+    EagerEndOfTurn,
     HearingSpec,
     JobRequest,
     Mute,
     Retry,
     SpeechEnded,
     SpeechProgress,
-    SpeechStarted,
 )
-from parley.providers import Cue, ProviderError, Transcriber
+from parley.providers import (
+    Cue,
+    Heard,
+    ProviderError,
+    Transcriber,
+    TurnEnded,
+    TurnProbablyEnded,
+    TurnResumed,
+)
 from parley.subjects import Stage
 from parley.worker import JobRun
-from parley_stt.endpointing import WINDOW_MS, Endpointer, Event, Onset, Pause, TurnOver, Voice
+from parley_stt.endpointing import (
+    WINDOW_MS,
+    Endpointer,
+    Event,
+    GoesOn,
+    Hush,
+    Onset,
+    Pause,
+    Settled,
+    TurnOver,
+    Voice,
+)
 from parley_stt.feed import Feed
 from parley_stt.reporter import Reporter
 from parley_stt.tasks import task_group
 from parley_stt.timeline import Timeline, Window
+from parley_stt.turn_end import TurnEnd
 from parley_stt.voice_activity import VoiceActivity
 
 WINDOWS = 64
 """Windows that may wait for voice activity: 2 s. It takes all that wait at once."""
 BEHIND_WINDOWS = 32
 """So many wait only where audio comes faster than in real time."""
+BACKSTOP_MS = 2_000.0
+"""So much longer than any silence of a turn is silence that a transcriber, which should have ended
+the turn itself, must not let pass."""
 
 
 class HearingHandler:
@@ -74,10 +98,19 @@ class Hearing:
         self._voice_activity = voice_activity
         self._timeline = Timeline(spec.sample_rate)
         self._endpointing_ms = spec.endpointing_ms
-        self._endpointer = Endpointer(spec.endpointing_ms, spec.turn_open)
+        self._turn_end = TurnEnd(spec, transcriber.capabilities)
+        self._endpointer = self._make_endpointer(spec.turn_open)
         self._taken_over = spec.turn_open
         self._windows: asyncio.Queue[Window] = asyncio.Queue(WINDOWS)
         self._feed = Feed(transcriber)
+
+    def _make_endpointer(self, turn_open: bool) -> Endpointer:
+        if not self._transcriber.capabilities.detects_end_of_turn:
+            return Endpointer(self._turn_end.usual_ms, turn_open)
+        endpointer = Endpointer(self._turn_end.longest_ms + BACKSTOP_MS, turn_open)
+        # Of a turn that it takes over, the transcriber knows nothing until there is voice.
+        endpointer.wait(self._turn_end.usual_ms)
+        return endpointer
 
     async def run(self, job: Job) -> None:
         """Hear until the job is cancelled. Raises ProviderError where hearing is lost."""
@@ -118,7 +151,11 @@ class Hearing:
         match event:
             case Onset(position_ms=position_ms):
                 self._taken_over = False
-                reporter.tell(SpeechStarted, position_ms=position_ms)
+                self._turn_end.speak()
+                reporter.tell_start(position_ms)
+                await self._feed.put(Cue.SPEECH_STARTED)
+            case GoesOn():
+                self._turn_end.speak()
                 await self._feed.put(Cue.SPEECH_STARTED)
             case Voice(speech_ms=speech_ms):
                 reporter.tell(
@@ -128,18 +165,34 @@ class Hearing:
                 )
             case Pause(position_ms=position_ms):
                 reporter.tell(SpeechEnded, position_ms=position_ms)
+                self._turn_end.pause(position_ms)
+                self._judge(reporter)
+            case Hush(position_ms=position_ms):
+                self._turn_end.hush(position_ms)
+                await self._feed.put(Cue.PAUSE)
+            case Settled() if self._turn_end.is_undecided:
                 await self._feed.put(Cue.PAUSE)
             case TurnOver(position_ms=position_ms):
                 self._end_turn(position_ms, reporter, tasks)
                 await self._feed.put(Cue.FINALIZE)
 
     def _end_turn(self, position_ms: float, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
-        if not self._transcriber.capabilities.detects_end_of_turn:
-            reporter.end_turn(position_ms, tasks)
-        elif self._taken_over:
+        if self._taken_over and self._transcriber.capabilities.detects_end_of_turn:
             # Its words went to another transcriber: this one cannot know that there is a turn.
-            reporter.tell(EndOfTurn, position_ms=position_ms)
+            reporter.tell_end(position_ms)
+        else:
+            reporter.end_turn(position_ms, tasks)
         self._taken_over = False
+        self._turn_end.begin()
+
+    def _judge(self, reporter: Reporter) -> None:
+        if not self._transcriber.capabilities.detects_end_of_turn:
+            # What is far behind knows soon whether speech went on, and need not guess.
+            behind = self._feed.is_held
+            turn_end = self._turn_end
+            self._endpointer.wait(turn_end.longest_ms if behind else turn_end.silence_ms)
+        if self._turn_end.became_likely():
+            reporter.tell(EagerEndOfTurn, position_ms=reporter.position_ms)
 
     # --- To the transcriber
 
@@ -152,8 +205,28 @@ class Hearing:
             reporter.held_back()
 
     async def _transcribe(self, reporter: Reporter) -> None:
-        await self._transcriber.transcribe(self._audio(reporter), reporter.heard)
+        def emit(result: Heard | TurnProbablyEnded | TurnResumed | TurnEnded) -> None:
+            self._hear(result, reporter)
+
+        await self._transcriber.transcribe(self._audio(reporter), emit)
         raise ProviderError("the transcriber stopped listening")
+
+    def _hear(
+        self, result: Heard | TurnProbablyEnded | TurnResumed | TurnEnded, reporter: Reporter
+    ) -> None:
+        of_this_turn = not reporter.is_closing
+        reporter.heard(result)
+        if not of_this_turn:
+            return
+        match result:
+            case Heard():
+                self._turn_end.hear(result, reporter.covered_ms(result))
+            case TurnProbablyEnded() | TurnResumed():
+                self._turn_end.expect(isinstance(result, TurnProbablyEnded))
+            case TurnEnded():
+                self._turn_end.begin()
+                self._endpointer.end_turn()
+        self._judge(reporter)
 
     async def _audio(self, reporter: Reporter) -> AsyncIterator[bytes | Cue]:
         while True:

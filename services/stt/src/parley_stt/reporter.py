@@ -6,8 +6,18 @@ from typing import Any
 
 from parley.faults import InputLost
 from parley.job import Job
-from parley.messages import EndOfTurn, JobMessage, Transcription
-from parley.providers import CUE_LAG_MS, Cue, Heard, ProviderError, Transcriber, TurnEnded
+from parley.messages import EagerEndOfTurn, EndOfTurn, JobMessage, SpeechStarted, Transcription
+from parley.messages import TurnResumed as Resumed
+from parley.providers import (
+    CUE_LAG_MS,
+    Cue,
+    Heard,
+    ProviderError,
+    Transcriber,
+    TurnEnded,
+    TurnProbablyEnded,
+    TurnResumed,
+)
 from parley_stt import metrics
 from parley_stt.awaited import AwaitedFinal
 from parley_stt.endpointing import PAUSE_MS
@@ -50,6 +60,7 @@ class Reporter:
         self._closings: deque[_Closing] = deque()
         self._given = GivenAudio()
         self._covered_ms = 0.0
+        self._is_told = False
         self.position_ms = 0.0
         """Where in the call's audio hearing is."""
 
@@ -66,6 +77,11 @@ class Reporter:
         except asyncio.QueueFull:
             raise InputLost("what was heard could not be sent in time") from None
 
+    def tell_start(self, position_ms: float) -> None:
+        """Tell that the caller began to speak there."""
+        self._is_told = False
+        self.tell(SpeechStarted, position_ms=position_ms)
+
     # --- What the transcriber gets and gives
 
     def gave(self, item: Window | Cue) -> None:
@@ -79,18 +95,34 @@ class Reporter:
             unasked[0].asked_ms = self._given.ms
             unasked[0].final.asked()
 
+    def covered_ms(self, heard: Heard) -> float:
+        """Up to where in the call's audio a transcription has all words."""
+        if heard.end_ms is None:
+            return self.position_ms
+        return self._given.position_ms(heard.end_ms)
+
     def held_back(self) -> None:
         """The transcriber is made to wait for audio: it is not to blame."""
         for closing in self._closings:
             closing.final.took()
 
-    def heard(self, result: Heard | TurnEnded) -> None:
-        """Tell a transcriber's result: this is its `emit`."""
+    def heard(self, result: Heard | TurnProbablyEnded | TurnResumed | TurnEnded) -> None:
+        """Tell what a transcriber emits."""
         for closing in self._closings:
             closing.final.gave()
-        if isinstance(result, TurnEnded):
-            self.tell(EndOfTurn, position_ms=self.position_ms)
-            return
+        match result:
+            case Heard():
+                self._tell_heard(result)
+            case TurnProbablyEnded():
+                self.tell(EagerEndOfTurn, position_ms=self.position_ms)
+            case TurnResumed():
+                self.tell(Resumed, position_ms=self.position_ms)
+            # The answer to FINALIZE ends the turn already, or has done so.
+            case TurnEnded() if not self._closings and not self._is_told:
+                self.tell_end(self.position_ms)
+
+    def _tell_heard(self, result: Heard) -> None:
+        self._is_told = self._is_told and not result.message
         answered = self._answered_by(result)
         self.tell(
             Transcription,
@@ -103,7 +135,7 @@ class Reporter:
         if answered is not None:
             self._closings.remove(answered)
             answered.final.done()
-            self.tell(EndOfTurn, position_ms=answered.position_ms)
+            self.tell_end(answered.position_ms)
 
     def _answered_by(self, result: Heard) -> _Closing | None:
         oldest = self._closings[0] if self._closings else None
@@ -120,6 +152,16 @@ class Reporter:
         return self._given.position_ms(self._covered_ms)
 
     # --- Ends of turns
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether a turn waits for its final: what is heard may belong to it."""
+        return bool(self._closings)
+
+    def tell_end(self, position_ms: float) -> None:
+        """Tell that the turn is over, as decided there."""
+        self._is_told = True
+        self.tell(EndOfTurn, position_ms=position_ms)
 
     def end_turn(self, position_ms: float, tasks: asyncio.TaskGroup) -> None:
         """Tell the end of the turn, after its final transcription, without which the job fails."""

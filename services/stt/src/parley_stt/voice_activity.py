@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from parley.audio import to_float
+from parley.audio import BYTES_PER_SAMPLE, to_float
 from parley_stt import metrics
-from parley_stt.engines.silero import CONTEXT_SAMPLES, STATE_SHAPE, WINDOW_SAMPLES, Floats, Infer
+from parley_stt.engines.silero import CONTEXT_SAMPLES, STATE_SHAPE, Floats, Infer
 
 LINGER_SECONDS = 0.010
 """How long a window waits for those of other conversations."""
+_CONTEXT_BYTES = CONTEXT_SAMPLES * BYTES_PER_SAMPLE
 
 
 class Listener:
@@ -28,7 +28,7 @@ class Listener:
 
     def __init__(self, shared: "VoiceActivity") -> None:
         self.state: Floats = np.zeros(STATE_SHAPE, np.float32)
-        self.context: Floats = np.zeros(CONTEXT_SAMPLES, np.float32)
+        self.context = bytes(_CONTEXT_BYTES)
         self._shared = shared
 
     async def probabilities(self, windows: Sequence[bytes]) -> list[float]:
@@ -36,17 +36,17 @@ class Listener:
 
         Several are a backlog, and do not wait for company.
         """
-        samples = np.concatenate([self.context, to_float(b"".join(windows))])
-        self.context = samples[-CONTEXT_SAMPLES:]
-        size = CONTEXT_SAMPLES + WINDOW_SAMPLES
-        audio = sliding_window_view(samples, size)[::WINDOW_SAMPLES]
+        audio = []
+        for window in windows:
+            audio.append(self.context + window)
+            self.context = window[-_CONTEXT_BYTES:]
         return await self._shared.submit(self, audio, hurry=len(windows) > 1)
 
 
 @dataclass(eq=False)
 class _Request:
     listener: Listener
-    audio: Floats
+    audio: list[bytes]
     probabilities: asyncio.Future[list[float]]
 
 
@@ -76,7 +76,7 @@ class VoiceActivity:
         finally:
             self._listeners -= 1
 
-    async def submit(self, listener: Listener, audio: Floats, hurry: bool) -> list[float]:
+    async def submit(self, listener: Listener, audio: list[bytes], hurry: bool) -> list[float]:
         """The probabilities for one listener's windows; for `Listener.probabilities` only."""
         loop = asyncio.get_running_loop()
         request = _Request(listener, audio, loop.create_future())
@@ -107,9 +107,9 @@ class VoiceActivity:
         results = [_Result([], request.listener.state) for request in batch]
         for step in range(max(len(request.audio) for request in batch)):
             rows = [row for row, request in enumerate(batch) if step < len(request.audio)]
-            audio = np.stack([batch[row].audio[step] for row in rows])
+            audio = to_float(b"".join(batch[row].audio[step] for row in rows))
             state = np.stack([results[row].state for row in rows], axis=1)
-            probabilities, states = self._infer(audio, state)
+            probabilities, states = self._infer(audio.reshape(len(rows), -1), state)
             for index, row in enumerate(rows):
                 results[row].probabilities.append(float(probabilities[index]))
                 results[row].state = states[:, index]
@@ -129,5 +129,5 @@ class VoiceActivity:
                 result = done.result()[row]
                 request.listener.state = result.state
                 request.probabilities.set_result(result.probabilities)
-        if self._waiting:
-            self._run()
+        if self._waiting and self._linger is None:
+            self._run()  # what came while the model ran has lingered enough, or is in a hurry

@@ -21,11 +21,13 @@ MADE_UP = frozenset(
 
 @dataclass(frozen=True)
 class Recognition:
-    """The text of one stretch of audio, and how long it took to recognise it."""
+    """The text of one stretch of audio; `took_ms`: how long it took to recognise it."""
 
     text: str = ""
     confidence: float = 1.0
     took_ms: float = 0.0
+    sentence_end: float | None = None
+    """How likely a sentence ends with the text, where the recogniser knows that."""
 
 
 def without_hallucinations(recognition: Recognition) -> Recognition:

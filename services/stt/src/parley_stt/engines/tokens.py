@@ -24,6 +24,11 @@ class Vocabulary:
             self._pieces.append(_text_of(data[at : at + size]))
             at += size
 
+    def tokens(self, marks: str) -> list[int]:
+        """The tokens that stand for one of these characters alone."""
+        texts = [piece.decode(errors="replace").strip(_SPACE) for piece in self._pieces]
+        return [token for token, text in enumerate(texts) if text and text in marks]
+
     def decode(self, tokens: list[int]) -> str:
         """The text of these tokens."""
         text = b"".join(self._pieces[token] for token in tokens).decode(errors="replace")

@@ -36,6 +36,11 @@ class Utterance:
         """Where what is kept begins, in all the audio that was appended."""
         return duration_ms(self._removed, HEARING_RATE)
 
+    @property
+    def end_ms(self) -> float:
+        """Where what is kept ends, in all the audio that was appended."""
+        return self.begin_ms + self.ms
+
     def append(self, pcm: bytes) -> None:
         """Hear more."""
         self._audio += pcm

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Callable
 
+from parley_gateway.echo.base import Echo
+
 ECHO_TAIL_SECONDS = 0.3
 """How long after its last sound the bot's echo may still arrive."""
 
 
-class EchoMute:
+class EchoMute(Echo):
     """Mutes hearing while the bot is heard, and a little longer. Does nothing if not `enabled`."""
 
-    def __init__(self, *, enabled: bool, mute: Callable[[bool], None]) -> None:
+    def __init__(self, *, enabled: bool = True, mute: Callable[[bool], None]) -> None:
         self._enabled = enabled
         self._mute = mute
         self._unmuting: asyncio.TimerHandle | None = None

@@ -1,0 +1,50 @@
+"""How long the bot is silent because there is voice over it. Pure; times in s, voice in ms."""
+
+from parley_gateway.turntaking.states import State
+from parley_gateway.turntaking.voice import CallerVoice
+
+UNDECIDED_SECONDS = 0.55
+"""A pause goes on for at most so long without voice; words that come later still interrupt."""
+RECOGNITION_SECONDS = 0.12
+"""... but for so long after the voice in any case: short words are being recognised then."""
+SHORT_MS = 600.0
+"""Less voice than this counts as short: its pause is over soon, whether or not words were found."""
+WORDLESS_SECONDS = 3.0
+"""A pause lasts at most so long when there is voice in which no words are found: music, a crowd."""
+PAUSES = 4
+"""So many times a reply pauses for nothing; then only words stop it. The line is noisy."""
+
+
+class Pausing:
+    """The pauses of one reply after another, one voice after another."""
+
+    def __init__(self) -> None:
+        self.state_before = State.SPEAKING
+        """Where the reply was when it last paused, and goes on."""
+        self._at = 0.0
+        self._count = 0
+
+    def reply_begins(self) -> None:
+        """None of the new reply's pauses has been."""
+        self._count = 0
+
+    def begin(self, now: float, state: State, voice: CallerVoice) -> bool:
+        """Pause for this voice, unless it or the reply has had its pauses."""
+        if voice.has_paused or self._count >= PAUSES:
+            return False
+        self.state_before, self._at = state, now
+        voice.has_paused = True
+        self._count += 1
+        return True
+
+    def go_on(self, now: float) -> None:
+        """It is as if it began now."""
+        self._at = now
+
+    def deadline(self, voice: CallerVoice) -> float:
+        """When it is over, if nothing is decided before."""
+        if voice.is_voiced:
+            return self._at + WORDLESS_SECONDS
+        if voice.voiced_ms >= SHORT_MS:
+            return voice.ended_at + UNDECIDED_SECONDS
+        return max(self._at + UNDECIDED_SECONDS, voice.ended_at + RECOGNITION_SECONDS)

@@ -1,0 +1,125 @@
+"""What is known of a turn in its pauses: which text counts, and until when."""
+
+import pytest
+
+from parley.messages import HearingSpec
+from parley.providers import Heard, TranscriberCapabilities
+from parley_stt.turn_end import TurnEnd
+
+SHORT, BETWEEN, LONG = 400, 1100, 1800
+
+
+def turn_end(longest: int = LONG, detects: bool = False) -> TurnEnd:
+    spec = HearingSpec(
+        provider="test", sample_rate=16_000, endpointing_ms=SHORT, endpointing_max_ms=longest
+    )
+    return TurnEnd(spec, TranscriberCapabilities(detects_end_of_turn=detects, punctuates=True))
+
+
+def partial(text: str) -> Heard:
+    return Heard(text, is_final=False)
+
+
+def test_nothing_is_known_until_the_text_is_there() -> None:
+    one = turn_end()
+    one.pause(1000)
+    assert one.silence_ms == one.usual_ms == BETWEEN
+    one.hear(partial("How are you?"), 1192)
+    assert one.silence_ms == SHORT
+    one.hear(partial("How are you and"), 1192)
+    assert one.silence_ms == one.longest_ms == LONG
+
+
+def test_text_without_the_last_words_does_not_count() -> None:
+    one = turn_end()
+    one.hear(partial("I want to fly."), 900)
+    one.pause(1000)
+    assert one.silence_ms == BETWEEN
+    assert not one.became_likely()
+
+
+def test_text_that_is_there_before_the_pause_is_sure_counts() -> None:
+    one = turn_end()
+    one.hush(1000)
+    one.hear(partial("Stop."), 1096)
+    assert one.silence_ms == SHORT
+    assert not one.became_likely(), "it may be a consonant's silence"
+    one.pause(1000)
+    assert one.became_likely()
+
+
+def test_a_likely_end_is_news_once_for_the_same_words() -> None:
+    one = turn_end()
+    one.pause(1000)
+    one.hear(partial("I want to fly."), 1192)
+    assert one.became_likely()
+    one.hear(partial("I want to fly."), 1300)
+    assert not one.became_likely()
+    one.hear(partial("I want to fly home."), 1400)
+    assert one.became_likely()
+
+
+def test_each_pause_is_judged_anew() -> None:
+    one = turn_end()
+    one.pause(1000)
+    one.hear(partial("I want to fly."), 1192)
+    assert one.became_likely()
+    one.speak()
+    assert one.silence_ms == BETWEEN
+    one.pause(2000)
+    assert one.silence_ms == BETWEEN
+    one.hear(partial("I want to fly. Home."), 2192)
+    assert one.silence_ms == SHORT
+    assert one.became_likely()
+
+
+def test_the_turns_earlier_finals_belong_to_its_text() -> None:
+    one = turn_end()
+    one.hear(Heard("My number is", is_final=True), 900)
+    one.pause(1000)
+    one.hear(partial("five."), 1192)
+    assert one.silence_ms == LONG
+    one.begin()
+    one.pause(2000)
+    one.hear(partial("five."), 2192)
+    assert one.silence_ms == LONG, "a digit alone"
+    one.hear(partial("At five."), 2192)
+    assert one.silence_ms == SHORT
+
+
+def test_the_transcriber_knows_better() -> None:
+    one = turn_end()
+    one.pause(1000)
+    one.hear(partial("I want to"), 1192)
+    one.expect(over=True)
+    assert one.silence_ms == SHORT
+    assert not one.became_likely(), "it is told already"
+    one.expect(over=False)
+    assert one.silence_ms == LONG
+
+
+@pytest.mark.parametrize("one", [turn_end(longest=0), turn_end(detects=True)])
+def test_where_silence_or_the_transcriber_decides_text_does_not(one: TurnEnd) -> None:
+    usual = one.usual_ms
+    one.pause(1000)
+    one.hear(partial("How are you?"), 1192)
+    assert one.silence_ms == usual
+    assert not one.became_likely()
+
+
+def test_a_second_look_is_worth_it_where_the_transcriber_was_not_sure() -> None:
+    one = turn_end()
+    for text, sentence_end, expected in [
+        ("I want to fly.", 0.85, True),
+        ("I want to fly.", 0.4, True),
+        ("I want to fly.", 0.97, False),
+        ("I want to", 0.85, False),
+        ("I want to fly.", None, False),
+    ]:
+        one.speak()
+        assert not one.is_undecided
+        one.pause(1000)
+        one.hear(Heard(text, is_final=False, sentence_end=sentence_end), 1192)
+        assert one.is_undecided is expected, (text, sentence_end)
+    one.hear(Heard("I want to fly.", is_final=False, sentence_end=0.85), 900)
+    assert not one.is_undecided, "these are not all of its words"
