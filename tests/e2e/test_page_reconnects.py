@@ -246,6 +246,18 @@ PLAY_QUEUE = """async () => {
   results.over = queue.hold();
   queue.restart();
   results.tail = pull(200);
+  queue.begin(5);
+  push(1, 301);
+  results.first = pull(100);
+  queue.clear();
+  results.faded = pull(50).length;
+  results.stopped = queue.playedMs;
+  queue.begin(5, 70);
+  push(71, 301);
+  results.again70 = pull(100);
+  results.counted170 = queue.playedMs;
+  results.held170 = queue.hold();
+  queue.restart();
   queue.begin(3);
   push(1, 101);
   queue.begin(4);
@@ -265,6 +277,10 @@ async def test_not_a_sample_is_heard_twice_or_lost(open_page: Open) -> None:
     assert found["counted"] == 0, "what goes on is counted anew"
     assert found["rest"] == list(range(201, 401)) and found["end"] == 200
     assert found["over"] == 100 and found["tail"] == list(range(1, 101)), "a turn that is over"
+    assert found["first"] == list(range(1, 101)), "a turn that is paused"
+    assert found["faded"] < 5 and found["stopped"] == pytest.approx(100, abs=5)
+    assert found["again70"] == list(range(71, 171)), "and goes on"
+    assert found["counted170"] == found["held170"] == 170
     assert found["next"] == 0 and found["old"] == list(range(1, 101)), "the turn before"
 
 

@@ -1,6 +1,5 @@
 """A small server that speaks the native protocol, on a free port."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -63,14 +62,14 @@ class Line:
             self.audio += frame
             heard += len(frame) if heard or any(frame) else 0
 
-    async def listen(self, until: str) -> None:
-        """Take what the caller sends up to a message of that type."""
+    async def listen(self, until: str, ms: float = 0.0) -> None:
+        """Take what the caller sends up to a message of that type; `playback` of at least `ms`."""
         async for message in self.socket:
             if isinstance(message, bytes):
                 self.audio += message
                 continue
             self.messages.append(json.loads(message))
-            if self.messages[-1]["type"] == until:
+            if self.messages[-1]["type"] == until and self.messages[-1].get("ms", ms) >= ms:
                 return
 
 
@@ -128,7 +127,7 @@ async def a_reply(line: Line) -> None:
     await line.say("reply", text="hi there", turn=1)
     await line.say("speaking", turn=1)
     await line.speak(400)
-    await asyncio.sleep(0.5)
+    await line.listen("playback", ms=400)
     await line.say("spoken", turn=1, text="hi there", cut_off=False)
     await line.listen("end")
     await line.say("end", reason="you hung up")

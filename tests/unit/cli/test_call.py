@@ -81,6 +81,23 @@ async def test_clear_silences_at_once_and_is_reported() -> None:
         assert lines[0].messages[-1] == {"type": "playback", "turn": 1, "ms": round(played / 16, 1)}
 
 
+async def test_a_backchannel_is_nothing_to_reply_to() -> None:
+    async def asks(line: Line) -> None:
+        await line.ready()
+        await line.hear(ms=100)
+        await line.say("backchannel", message="mhm", turn=0)
+        await line.say("speaking", turn=1)
+        await line.speak(60)
+        await line.listen("playback", ms=60)
+        await line.say("spoken", turn=1, text="Are you there?", cut_off=False)
+        await line.listen("end")
+
+    async with answering(asks) as (url, _), connect(url) as call:
+        call.play(speech(60))
+        await call.wait_for("spoken", timeout=5)
+    assert latency.of_call(call) == [latency.TurnLatency(1, None)]
+
+
 async def test_mulaw() -> None:
     frames: list[bytes] = []
 

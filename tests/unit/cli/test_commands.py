@@ -92,6 +92,22 @@ async def test_what_is_said_anew_is_shown_once() -> None:
     assert "bornIt" not in printed(console) and "isis" not in printed(console)
 
 
+async def test_a_pause_is_shown_as_long_as_it_lasts() -> None:
+    async def pauses(line: Line) -> None:
+        await line.ready()
+        await line.say("reply", text="I was born", turn=1)
+        await line.say("speaking", turn=1)
+        await line.say("paused", turn=1)
+        await line.say("resumed", turn=1, ms=0)
+        await line.say("end", reason="bye")
+
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    async with answering(pauses) as (url, _), connect(url) as call:
+        await View(console).follow(call)
+    shown = re.findall(r"bot( \(pauses\))?: I was born", printed(console))
+    assert shown == ["", " (pauses)", ""]
+
+
 def _speech(folder: Path) -> Path:
     import numpy as np
 
@@ -174,6 +190,15 @@ def test_doctor_names_a_provider_that_is_not_installed(tmp_path: Path) -> None:
     path.write_text("agents:\n  anna:\n    llmFallbacks: [{provider: somebody}]\n")
     failed = [check for check in checks.agents(path) if check.level is Level.FAIL]
     assert "somebody" in failed[0].found
+
+
+def test_doctor_names_a_decider_that_is_not_installed(tmp_path: Path) -> None:
+    path = tmp_path / "agents.yaml"
+    path.write_text("agents: {a: {greeting: {text: Hi, interruption: {decider: nobody}}}}")
+    failed = [check for check in checks.agents(path) if check.level is Level.FAIL]
+    (check,) = failed
+    assert "nobody" in check.found
+    assert "words" in check.found
 
 
 def test_doctor_and_a_gateway_that_is_not_there() -> None:

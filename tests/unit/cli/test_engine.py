@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from parley_cli.engine import running
+from parley_cli.engine import Engine, running
 from parley_cli.errors import Failure
-from parley_cli.service import Spec, State
+from parley_cli.service import Service, Spec, State
 
 READY = """
 import http.server, os
@@ -35,11 +36,34 @@ def python(code: str, name: str = "one", stops_last: bool = False) -> Spec:
     return Spec(name, (sys.executable, "-c", code), stops_last=stops_last)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
+@pytest.fixture(autouse=True)
+def often_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("parley_cli.engine.POLL_SECONDS", 0.02)
+
+
+async def eventually(engine: Engine, condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not condition():
+            await engine.next_look()
+
+
+def is_up(one: Service) -> bool:
+    """Whether a process that writes it has written "up"."""
+    return one.log.exists() and "up" in one.log.read_text()
+
+
+@asynccontextmanager
+async def ending(pid: int) -> AsyncIterator[None]:
+    """That process, which need not be a child of ours, ends in here or soon after."""
+    gone, loop, process = asyncio.Event(), asyncio.get_running_loop(), os.pidfd_open(pid)
+    loop.add_reader(process, gone.set)
+    try:
+        yield
+        async with asyncio.timeout(15):
+            await gone.wait()
+    finally:
+        loop.remove_reader(process)
+        os.close(process)
 
 
 def exists(pid: int) -> bool:
@@ -58,7 +82,7 @@ async def test_ready_with_its_jobs_and_stopped_at_the_end(tmp_path: Path) -> Non
         assert one.detail == {"ready": True, "running": 1, "capacity": 4}
         pid = one.pid
         assert pid is not None and exists(pid)
-        await eventually(lambda: one.rss_bytes is not None)
+        await eventually(engine, lambda: one.rss_bytes is not None)
     assert not exists(pid)
     assert one.state is State.STOPPED
 
@@ -70,7 +94,7 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         first = one.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        await eventually(lambda: one.state is State.RESTARTING)
+        await eventually(engine, lambda: one.state is State.RESTARTING)
         await engine.wait_ready(15)
         assert one.pid != first
         assert (one.restarts.count, one.last_exit) == (1, -signal.SIGKILL)
@@ -93,7 +117,7 @@ async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 async def test_who_ignores_the_signal_is_killed_after_the_bound(tmp_path: Path) -> None:
     async with running([python(STUBBORN)], tmp_path, stop_seconds=0.3) as engine:
         (one,) = engine.services
-        await eventually(lambda: one.log.exists() and "up" in one.log.read_text())
+        await eventually(engine, lambda: is_up(one))
         pid = one.pid
         started = time.monotonic()
     assert time.monotonic() - started < 3
@@ -116,9 +140,7 @@ time.sleep(60)
         for name in ("n", "a", "b")
     ]
     async with running(specs, tmp_path) as engine:
-        await eventually(
-            lambda: all(s.log.exists() and "up" in s.log.read_text() for s in engine.services)
-        )
+        await eventually(engine, lambda: all(map(is_up, engine.services)))
     assert sorted(order.read_text()[:2]) == ["a", "b"]
     assert order.read_text()[2:] == "n"
 
@@ -134,9 +156,9 @@ async def main():
     spec = Spec("one", (sys.executable, "-c", "import time; time.sleep(60)"))
     async with running([spec], Path(sys.argv[1])) as engine:
         while not engine.services[0].pid:
-            await asyncio.sleep(0.01)
+            await engine.next_look()
         print(engine.services[0].pid, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 asyncio.run(main())
 """
     process = await asyncio.create_subprocess_exec(
@@ -145,6 +167,7 @@ asyncio.run(main())
     assert process.stdout is not None
     child = int(await process.stdout.readline())
     assert exists(child)
-    process.kill()
-    await process.wait()
-    await eventually(lambda: not exists(child))
+    async with ending(child):
+        process.kill()
+        await process.wait()
+    assert not exists(child)

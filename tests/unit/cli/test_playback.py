@@ -176,6 +176,54 @@ def test_a_turn_that_is_over_is_not_held(playback: Playback, clock: Clock) -> No
     assert np.flatnonzero(playback.recording).tolist() == list(range(40, 140))
 
 
+def test_after_a_pause_the_turn_is_counted_from_where_it_goes_on(
+    playback: Playback, clock: Clock
+) -> None:
+    playback.begin(1)
+    playback.push(tone(200, 1))
+    clock.at_ms(140)
+    playback.clear()
+    assert playback.report() == (1, 100.0)
+    clock.at_ms(500)
+    playback.begin(1, ms=70.0)
+    assert playback.report() == (1, 70.0)
+    playback.push(tone(130, 2))
+    clock.at_ms(600)
+    playback.advance()
+    assert np.flatnonzero(playback.recording == 1).tolist() == list(range(40, 140))
+    assert np.flatnonzero(playback.recording == 2).tolist() == list(range(540, 600))
+    assert playback.report() == (1, 130.0)
+    assert playback.hold() == (1, 130.0)
+    playback.restart()
+    assert playback.hold() == (1, 0.0), "another connection counts anew"
+
+
+def test_a_turn_that_is_paused_before_it_was_heard(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(20))
+    clock.at_ms(30)
+    playback.clear()
+    playback.begin(1, ms=0.0)
+    assert playback.hold() == (1, 0.0)
+
+
+def test_a_pause_is_no_gap_but_late_audio_after_it_is(playback: Playback, clock: Clock) -> None:
+    playback.begin(1)
+    playback.push(tone(100))
+    clock.at_ms(100)
+    playback.clear()
+    clock.at_ms(400)
+    playback.begin(1, ms=60.0)
+    playback.push(tone(40))
+    clock.at_ms(470)
+    playback.push(tone(40))
+    assert playback.gaps == []
+    clock.at_ms(560)
+    playback.push(tone(40))
+    (gap,) = playback.gaps
+    assert gap.turn == 1 and gap.ms == pytest.approx(80)
+
+
 def test_before_the_first_turn_there_is_nothing_to_hold(playback: Playback) -> None:
     assert playback.hold() is None
 
@@ -185,3 +233,16 @@ def test_without_a_recording(clock: Clock) -> None:
     clock.at_ms(100)
     assert len(playback.advance()) == 100
     assert len(playback.recording) == 0
+
+
+def test_the_loudspeaker_gets_all_that_is_played_in_order(playback: Playback, clock: Clock) -> None:
+    heard: list[np.ndarray] = []
+    playback.speaker = heard.append
+    for number in range(10):
+        clock.at_ms(number * 20 + 3)
+        playback.push(tone(20, value=number + 1))
+        clock.at_ms(number * 20 + 13)
+        playback.advance()
+    playback.clear()
+    assert np.concatenate(heard).tolist() == playback.recording.tolist()
+    assert playback.recording.any()

@@ -32,16 +32,22 @@ async def test_a_server_that_stops_is_not_the_end(code: str, close_code: int) ->
 
 
 @pytest.mark.parametrize(
-    ("code", "close_code"), [("hang_up", 1000), ("too_long", 4408), ("resumed_elsewhere", 4409)]
+    ("code", "close_code", "why"),
+    [
+        ("hang_up", 1000, "hang_up"),
+        ("idle", 1000, "you said nothing"),
+        ("too_long", 4408, "too_long"),
+        ("resumed_elsewhere", 4409, "resumed_elsewhere"),
+    ],
 )
-async def test_a_call_that_the_server_ends_is_over(code: str, close_code: int) -> None:
+async def test_a_call_that_the_server_ends_is_over(code: str, close_code: int, why: str) -> None:
     async def ends(line: Line) -> None:
         await line.ready()
         await line.say("end", reason=code)
         await line.socket.close(close_code, code)
 
     async with answering(ends) as (url, lines), connect(url) as call:
-        with pytest.raises(CallEnded, match=code):
+        with pytest.raises(CallEnded, match=why):
             await call.wait_for("never")
         assert call.close_code == close_code
     assert len(lines) == 1

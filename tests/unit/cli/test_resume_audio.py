@@ -158,6 +158,33 @@ async def test_each_connection_counts_the_turn_from_where_it_went_on() -> None:
     assert counts[2] == 0, "of what the third connection goes on with, nothing was heard"
 
 
+async def test_after_a_pause_a_turn_is_counted_from_where_it_went_on() -> None:
+    voice = ramp(600)
+
+    async def pauses(line: Line) -> None:
+        await line.ready()
+        await line.say("speaking", turn=1)
+        await line.play(voice[: 400 * KHZ])
+        await line.listen("playback", ms=100)
+        await line.say("clear")
+        await line.listen("playback")
+        await line.say("paused", turn=1)
+        await line.say("resumed", turn=1, ms=90.5)
+        await line.play(voice[1448 : 300 * KHZ])
+        await line.listen("playback", ms=300)
+        line.drop()
+
+    async with answering(in_turn(pauses, goes_on)) as (url, lines), connect(url) as call:
+        await call.wait_for("ready", resumed=True)
+        await call.end(0.5)
+    assert (lines[1].query["heard_turn"], float(lines[1].query["heard_ms"])) == ("1", 300)
+    played, rest = call.bot_audio[np.flatnonzero(call.bot_audio)], voice[1448 : 300 * KHZ]
+    stopped = len(played) - len(rest)
+    assert played.tolist() == [*voice[:stopped], *rest]
+    assert round(stopped / KHZ, 1) in [one["ms"] for one in lines[0].messages]
+    assert call.playback.gaps == []
+
+
 async def test_the_end_of_a_turn_that_the_server_counts_as_heard_is_not_lost() -> None:
     async def killed(line: Line) -> None:
         await line.ready()

@@ -140,6 +140,8 @@ class Call(EventLog):
         match event.type:
             case "speaking":
                 self.playback.begin(int(event.data["turn"]))
+            case "resumed":
+                self.playback.begin(int(event.data["turn"]), float(event.data["ms"]))
             case "spoken":
                 self.playback.end(int(event.data["turn"]))
             case "clear":

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from parley import profiles, providers
+from parley import deciders, profiles, providers
+from parley.profiles import Profile
 from parley.subjects import Stage
 from parley_cli import plan, ports, services
 
@@ -155,6 +156,15 @@ def agents(path: Path | None) -> Iterator[Check]:
                 mend = f"install it here, or name one of: {', '.join(known) or 'none'}"
                 text = f"the {stage} provider {provider!r} is not installed"
                 yield Check(Level.FAIL, f"agent {name}", text, mend)
+        yield from _deciders(name, profile)
+
+
+def _deciders(name: str, profile: Profile) -> Iterator[Check]:
+    for decider in {policy.decider for policy in profile.interruptions}:
+        try:
+            deciders.load(decider)
+        except deciders.UnknownDecider as error:
+            yield Check(Level.FAIL, f"agent {name}", str(error), "install it, or name another")
 
 
 def gateway(url: str, must_run: bool) -> Check:

@@ -16,6 +16,8 @@ NOT_THE_END = ("draining", "internal_error", "no_capacity", "client_too_slow", "
 """Why a server closes the connection of a call that can go on over another one."""
 RESUME_SECONDS = 60.0
 """How long a server waits for a call to be resumed, where it does not say."""
+IN_WORDS = {"idle": "you said nothing for a long time"}
+"""Why a server ends a call, where its own word for that does not say enough."""
 
 
 class Connection:
@@ -95,7 +97,12 @@ class Connection:
                 self.retry_after = retry_after(data)
             case {"type": "end", "reason": reason}:
                 self._cause = str(reason)
-                self._why = self._why or str(reason)
+                self._why = self._why or in_words(reason)
+
+
+def in_words(reason: object) -> str:
+    """What an `end` with this reason tells a person."""
+    return IN_WORDS.get(str(reason), str(reason))
 
 
 def retry_after(error: Mapping[str, Any]) -> float:

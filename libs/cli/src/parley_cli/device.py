@@ -29,8 +29,6 @@ class Device:
             options.sample_rate, time.monotonic, options.jitter_ms, options.record
         )
         self.uplink = Uplink(options.sample_rate, options.sample_bytes, time.monotonic)
-        self.speaker: Callable[[Samples], None] | None = None
-        """Gets what is played, as it is played."""
         self.report_due = False
         """Whether the server should be told how far playback is; whoever does so resets it."""
         self._mulaw = options.encoding == "mulaw"
@@ -82,9 +80,7 @@ class Device:
             due = self.playback.started_at + number * FRAME_MS / 1000
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             self._hear()
-            played = self.playback.advance()
-            if self.speaker is not None:
-                self.speaker(played)
+            self.playback.advance()
             playing = self.playback.playing
             if (playing and number % REPORT_EVERY_FRAMES == 0) or (was_playing and not playing):
                 self.report_due = True

@@ -22,18 +22,26 @@ class TurnLatency:
 
 
 def of_call(call: Call) -> list[TurnLatency]:
-    """The latency of each reply that was played; the greeting is none. Needs the recordings."""
+    """The latency of each reply that was played; the greeting is none. Needs the recordings.
+
+    A backchannel is nothing that the bot replies to.
+    """
     rate = call.options.sample_rate
     caller, bot = loud_windows(call.caller_audio, rate), loud_windows(call.bot_audio, rate)
+    nods = [_window(call, one.at) for one in call.events if one.type == "backchannel"]
     found, answered_until = [], 0
     for turn, begun in sorted(call.playback.begun.items()):
-        first = int((begun - call.started_at) * 1000 / WINDOW_MS)
-        last = int((call.playback.ended[turn] - call.started_at) * 1000 / WINDOW_MS) + 1
+        first, last = _window(call, begun), _window(call, call.playback.ended[turn]) + 1
+        answered_until = max([answered_until, *(at for at in nods if at < first)])
         if turn > 0:
             ms = voice_to_voice(caller, bot[:last], answered_until, first)
             found.append(TurnLatency(turn, ms))
         answered_until = first
     return found
+
+
+def _window(call: Call, at: float) -> int:
+    return int((at - call.started_at) * 1000 / WINDOW_MS)
 
 
 def loud_windows(samples: Samples, sample_rate: int) -> NDArray[np.bool_]:

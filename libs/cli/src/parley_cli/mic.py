@@ -1,9 +1,9 @@
 """A live microphone and loudspeaker, through PortAudio."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,26 @@ LATE_MS = 200
 """More than so much audio is never queued, in either direction; the oldest goes."""
 
 
+class Line:
+    """Samples on their way to another thread. Of more than `limit` the oldest are dropped."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._samples = np.zeros(0, np.int16)
+
+    def put(self, samples: Samples) -> None:
+        """Add some."""
+        with self._lock:
+            self._samples = np.concatenate([self._samples, samples])[-self._limit :]
+
+    def take(self, count: int) -> Samples:
+        """The next `count`; silence where there are fewer."""
+        with self._lock:
+            taken, self._samples = self._samples[:count], self._samples[count:]
+        return np.pad(taken, (0, count - len(taken)))
+
+
 @contextmanager
 def attached(call: Call) -> Iterator[None]:
     """The call's caller is the microphone, its bot the loudspeaker. Raises Failure."""
@@ -23,7 +43,7 @@ def attached(call: Call) -> Iterator[None]:
     rate = call.options.sample_rate
     limit = rate * LATE_MS // 1000
     loop = asyncio.get_running_loop()
-    output: deque[Samples] = deque(maxlen=LATE_MS // 20)
+    output = Line(limit)
 
     def hear(samples: Samples) -> None:
         if call.voice.pending < limit:
@@ -35,8 +55,7 @@ def attached(call: Call) -> Iterator[None]:
         loop.call_soon_threadsafe(hear, samples)
 
     def speak(data: Any, frames: int, *_: object) -> None:
-        chunk = output.popleft() if output else np.zeros(0, np.int16)
-        data[:] = np.pad(chunk[:frames], (0, max(0, frames - len(chunk)))).tobytes()
+        data[:] = output.take(frames).tobytes()
 
     shape = {"samplerate": rate, "channels": 1, "dtype": "int16", "blocksize": rate // 50}
     try:
@@ -45,11 +64,11 @@ def attached(call: Call) -> Iterator[None]:
     except sound.PortAudioError as error:
         raise Failure(f"cannot open the microphone or the loudspeaker: {error}") from None
     with microphone, loudspeaker:
-        call.device.speaker = output.append
+        call.playback.speaker = output.put
         try:
             yield
         finally:
-            call.device.speaker = None
+            call.playback.speaker = None
 
 
 def _portaudio() -> Any:

@@ -43,6 +43,8 @@ class Playback:
         self.ended: dict[int, float] = {}
         """When (s) the last sample so far of each turn was played."""
         self.gaps: list[Gap] = []
+        self.speaker: Callable[[Samples], None] | None = None
+        """Gets what is played, silence included, as it is played."""
         self.dropped_samples = 0
         """What did not fit into the buffer."""
         self._rate = sample_rate
@@ -55,6 +57,7 @@ class Playback:
         self._resume_at = 0  # the position at which the buffer may begin to play
         self._turn: int | None = None
         self._turn_over = False
+        self._silenced = False  # whether the silence that follows is as the server wants it
         self._held: list[tuple[int, Samples]] = []
         self._played: dict[int, int] = {}
 
@@ -70,10 +73,12 @@ class Playback:
             return np.zeros(0, np.int16)
         return np.concatenate(self._record)
 
-    def begin(self, turn: int) -> None:
-        """What is pushed from here on belongs to `turn`, of which nothing was played yet."""
+    def begin(self, turn: int, ms: float = 0.0) -> None:
+        """What is pushed from here on belongs to `turn`, of whose audio it lies at `ms`."""
         self._turn, self._turn_over = turn, False
         self._played.pop(turn, None)
+        if ms:
+            self._played[turn] = round(ms * self._rate / 1000)
 
     def end(self, turn: int) -> None:
         """The server counts `turn` as heard to its end; the rest of it is not sent again."""
@@ -87,13 +92,16 @@ class Playback:
             return
         if not self._queued and len(samples):
             self._resume_at = self._position + self._jitter
-            self._note_gap()
+            if not self._silenced:
+                self._note_gap()
+            self._silenced = False
         self._queue.append((self._turn or 0, samples))
         self._queued += len(samples)
 
     def clear(self) -> None:
-        """Drop what is not yet played."""
+        """Drop what is not yet played; the silence until more comes is no gap."""
         self.advance()
+        self._silenced = True
         self._queue.clear()
         self._held = []
         self._queued = 0
@@ -148,6 +156,8 @@ class Playback:
         self._position = end
         if self._record is not None and len(out):
             self._record.append(out)
+        if self.speaker is not None and len(out):
+            self.speaker(out)
         return out
 
     def report(self) -> tuple[int, float] | None:

@@ -90,13 +90,24 @@ def quiet(call: Call, now: float) -> bool:
     """Whether the bot has answered all that was said and has been quiet for a while."""
     if call.voice.pending or call.playback.playing or not call.connected or _on_hold(call):
         return False
-    asked = [one.at for one in call.events if is_question(one)] + call.typed
+    asked = [one.at for one in questions(call.events)] + call.typed
     answers = [one.at for one in call.events if one.type == "speaking" and one.data["turn"] > 0]
     if not asked or not answers or answers[-1] < max(asked):
         return False
     last_sounds = [*call.playback.ended.values(), call.voice_ended_at or 0.0, answers[-1]]
     last_sounds += [one.ready_at for one in call.reconnects]
     return now - max(last_sounds) >= QUIET_SECONDS
+
+
+def questions(events: Sequence[Event]) -> list[Event]:
+    """What the caller has said, but for the words that were found to take no turn."""
+    found: list[Event] = []
+    for event in events:
+        if is_question(event):
+            found.append(event)
+        elif event.type == "backchannel":
+            found = [one for one in found if one.data["turn"] <= event.data["turn"]]
+    return found
 
 
 def is_question(event: Event) -> bool:

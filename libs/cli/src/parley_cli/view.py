@@ -9,6 +9,7 @@ from rich.text import Text
 
 from parley_cli import latency
 from parley_cli.call import Call, Event
+from parley_cli.connection import in_words
 
 
 class View:
@@ -19,6 +20,7 @@ class View:
         self._live: Live | None = None
         self._replies: defaultdict[int, str] = defaultdict(str)
         self._speaking: int | None = None
+        self._undecided: list[str] = []  # said over the bot; it may be no turn
         self._lost_at = 0.0
 
     async def follow(self, call: Call) -> None:
@@ -28,6 +30,7 @@ class View:
         with live if on_terminal else nullcontext() as self._live:
             async for event in call.follow():
                 self.show(event)
+            self._decided()
             self._in_place("")
 
     def show(self, event: Event) -> None:
@@ -36,26 +39,50 @@ class View:
         if note := self._note(event):
             self._line("", note, "")
         match event.type:
-            case "transcription" if data.get("is_final"):
-                self._line("you", data["message"], "cyan")
+            case "transcription" | "backchannel":
+                self._show_caller(event)
+            case "reply" | "speaking" | "paused" | "resumed" | "spoken":
+                self._show_bot(event)
+            case "error":
+                self._line("error", data["message"], "red")
+            case "end":
+                self._decided()
+                self._line("end", in_words(data.get("reason", "")), "dim")
+
+    def _show_caller(self, event: Event) -> None:
+        message = event.data["message"]
+        match event.type:
+            case "transcription" if event.data.get("is_final"):
+                self._undecided.append(message)
+                if self._speaking is None:
+                    self._decided()
             case "transcription":
-                self._in_place(f"you: {data['message']}")
+                self._in_place(f"you: {message}")
+            case "backchannel" if self._undecided:
+                self._undecided.clear()
+                self._line("you", f"({message})", "dim")
+                self._say()
+
+    def _show_bot(self, event: Event) -> None:
+        data, turn = event.data, event.data["turn"]
+        match event.type:
             case "reply":
-                before = "" if data.get("restart") else self._replies[data["turn"]]
-                self._replies[data["turn"]] = before + data["text"]
-                if self._speaking == data["turn"]:
-                    self._in_place(f"bot: {self._replies[data['turn']]}")
+                before = "" if data.get("restart") else self._replies[turn]
+                self._replies[turn] = before + data["text"]
+                if self._speaking == turn:
+                    self._say()
             case "speaking":
-                self._speaking = data["turn"]
-                self._in_place(f"bot: {self._replies[data['turn']]}")
+                self._speaking = turn
+                self._say()
+            case "paused":
+                self._say(" (pauses)")
+            case "resumed":
+                self._say()
             case "spoken":
                 self._speaking = None
                 mark = " [red]-- interrupted[/]" if data.get("cut_off") else ""
                 self._line("bot", data["text"], "green", mark)
-            case "error":
-                self._line("error", data["message"], "red")
-            case "end":
-                self._line("end", data.get("reason", ""), "dim")
+                self._decided()
 
     def _note(self, event: Event) -> str | None:
         """What has become of the connection, if the event says anything of it."""
@@ -64,6 +91,8 @@ class View:
                 self._lost_at = event.at
                 return "connection lost, reconnecting ..."
             case "ready" if event.data.get("resumed"):
+                self._decided()
+                self._speaking = None
                 self._replies.clear()  # What was not heard is written again.
                 return f"back after {event.at - self._lost_at:.1f} s"
             case "holding":
@@ -71,6 +100,17 @@ class View:
             case "back":
                 return "the engine is back"
         return None
+
+    def _decided(self) -> None:
+        """What was said over the bot, if anything, is a turn."""
+        for text in self._undecided:
+            self._line("you", text, "cyan")
+        self._undecided.clear()
+
+    def _say(self, mark: str = "") -> None:
+        """Show the reply that is being spoken, if one is."""
+        if self._speaking is not None:
+            self._in_place(f"bot{mark}: {self._replies[self._speaking]}")
 
     def _line(self, who: str, text: str, style: str, mark: str = "") -> None:
         self._in_place("")

@@ -44,8 +44,8 @@ class Capture extends AudioWorkletProcessor {
 }
 
 /**
- * Plays PCM16 at the call's rate. Takes frames (ArrayBuffer), {begin: turn}, and the names of
- * the methods below. "hold" and "report" are answered.
+ * Plays PCM16 at the call's rate. Takes frames (ArrayBuffer), {begin: turn, ms}, and the names
+ * of the methods below. "hold" and "report" are answered.
  */
 class Player extends AudioWorkletProcessor {
   constructor({ processorOptions: { rate } }) {
@@ -58,7 +58,7 @@ class Player extends AudioWorkletProcessor {
   obey(message) {
     if (message instanceof ArrayBuffer) this.push(new Int16Array(message));
     else if (typeof message === "string") this[message]();
-    else this.queue.begin(message.begin);
+    else this.queue.begin(message.begin, message.ms);
   }
 
   clear() {

@@ -53,9 +53,9 @@ class Sound {
     this.player.port.postMessage(frame, [frame]);
   }
 
-  /** What comes next belongs to this turn. */
-  begin(turn) {
-    this.player.port.postMessage({ begin: turn });
+  /** What comes next belongs to this turn, and begins at `ms` of its audio. */
+  begin(turn, ms = 0) {
+    this.player.port.postMessage({ begin: turn, ms });
   }
 
   /** The turn is over: what is here of it plays on, whatever comes. */

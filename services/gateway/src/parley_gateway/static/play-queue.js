@@ -27,11 +27,11 @@ export class PlayQueue {
     this.end = Infinity; // what lies from here on is held
   }
 
-  /** Audio that comes from now on belongs to `turn`. */
-  begin(turn) {
+  /** Audio that comes from now on belongs to `turn`; the first of it lies at `ms` of the turn's. */
+  begin(turn, ms = 0) {
     this.turn = turn;
     this.turnStart = this.kept = this.written;
-    this.played = 0;
+    this.played = Math.round((ms * this.rate) / 1000);
   }
 
   /** The turn is over: nobody sends the rest of it again. */

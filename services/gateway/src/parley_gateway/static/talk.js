@@ -15,6 +15,7 @@ const STATES = {
   listening: "Listening",
   thinking: "Thinking…",
   speaking: "Speaking",
+  paused: "Listening",
   holding: "One moment, please…",
   reconnecting: "Connection lost, reconnecting…",
 };
@@ -29,6 +30,7 @@ const LOST = {
   refused: "The server cannot be reached.",
   lost: "The connection was lost. Press the button to call again.",
 };
+const IDLE = "You said nothing for a while, so the call has ended. Press the button to call again.";
 const NO_SOUND =
   "The browser gives this page no sound: that needs https, or localhost. You can type.";
 
@@ -56,6 +58,7 @@ window.addEventListener("pagehide", () => hangUp());
 async function begin(firstWords = null) {
   const rate = Number(query.get("sample_rate") ?? 24000);
   const mine = { sound: null, line: null, timer: null, ready: false, asked: false };
+  mine.voiced = -1; // the newest turn of which the bot has said something
   mine.firstWords = firstWords;
   call = mine;
   notice("");
@@ -141,13 +144,19 @@ function on(mine, event) {
       mine.asked = event.is_final;
       if (event.is_final && state() === "listening") show("thinking");
       break;
+    case "backchannel":
+      transcript.backchannel(event.turn, event.message);
+      mine.asked = event.turn > mine.voiced;
+      if (state() === "thinking") rest(mine);
+      break;
     case "reply":
       transcript.reply(event.turn, event.text, event.restart);
-      mine.asked = false;
+      if (event.turn > mine.voiced) mine.asked = false;
       if (state() === "listening") show("thinking");
       break;
     case "speaking":
       mine.asked = false;
+      mine.voiced = event.turn;
       mine.sound?.begin(event.turn);
       watchPlayback(mine);
       transcript.speaking(event.turn);
@@ -156,8 +165,16 @@ function on(mine, event) {
     case "clear":
       mine.sound?.clear();
       break;
+    case "paused":
+      show("paused");
+      break;
+    case "resumed":
+      mine.sound?.begin(event.turn, event.ms);
+      show("speaking");
+      break;
     case "spoken":
       clearInterval(mine.timer);
+      mine.voiced = event.turn;
       mine.sound?.finish();
       transcript.spoken(event.turn, event.text, event.cut_off);
       rest(mine);
@@ -165,6 +182,9 @@ function on(mine, event) {
     case "error":
       mine.asked = false;
       notice(ERRORS[event.code] ?? `Error: ${event.message}`);
+      break;
+    case "end":
+      if (event.reason === "idle") notice(IDLE);
       break;
   }
 }
@@ -191,7 +211,7 @@ function show(name) {
   at("state").textContent = STATES[name];
   talk.setAttribute("aria-pressed", String(!idle));
   talk.setAttribute("aria-label", idle ? "Talk" : "Hang up");
-  interrupt.disabled = name !== "thinking" && name !== "speaking";
+  interrupt.disabled = !["thinking", "speaking", "paused"].includes(name);
 }
 
 function notice(message) {

@@ -23,6 +23,15 @@ export class Transcript {
     this.#write(one.line, [...one.said, one.partial].join(" ").trim());
   }
 
+  /** What the caller said over the bot's turn takes none: it is a listener's nod. */
+  backchannel(botTurn, text) {
+    const turn = [...this.callers.keys()].find((one) => one > botTurn);
+    const line = this.callers.get(turn)?.line ?? this.#line("caller");
+    this.callers.delete(turn);
+    line.className = "backchannel";
+    this.#write(line, text);
+  }
+
   /** The caller has typed. */
   typed(text) {
     this.#write(this.#line("caller"), text);
