@@ -108,8 +108,8 @@ class SpeechEnded(JobMessage):
 class Transcription(JobMessage):
     """What the caller said. A partial one is replaced by the next; a final one stays.
 
-    A final one covers the call's audio up to `position_ms`: a transcriber that takes over need
-    not hear that again.
+    It covers the call's audio up to `position_ms`. What a final one covers need not be heard again
+    by a transcriber that takes over.
 
     `is_interrupt`, whether it cut the bot off, is for the gateway to say: it alone knows what
     the bot was doing.

@@ -119,7 +119,7 @@ class Talk:
                 self._timeline = Timeline(turns.turn + 1)
                 ended = self._arrivals.time_of(message.position_ms)
                 self._timeline.mark("speech_end", now if ended is None else ended)
-                self._act(turns.speech_ended(now))
+                self._act(turns.speech_ended(now, message.position_ms))
             case Transcription():
                 self._on_transcription(message)
             case EagerEndOfTurn():
@@ -136,7 +136,8 @@ class Talk:
         now, text, is_final = self._clock(), message.message, message.is_final
         if is_final:
             self._timeline.mark("final_transcription", now)
-        self._act(self.turns.transcription(now, text, is_final, message.confidence))
+        covered_ms = message.position_ms
+        self._act(self.turns.transcription(now, text, is_final, message.confidence, covered_ms))
         if text:
             self._client.send_event(
                 event(

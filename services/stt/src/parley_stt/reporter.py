@@ -129,7 +129,9 @@ class Reporter:
             message=result.message,
             confidence=result.confidence,
             is_final=result.is_final,
-            position_ms=self._cover(result, answered) if result.is_final else self.position_ms,
+            position_ms=self._cover(result, answered)
+            if result.is_final
+            else self.covered_ms(result),
             took_ms=result.took_ms,
         )
         if answered is not None:

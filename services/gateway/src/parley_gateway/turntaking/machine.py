@@ -123,18 +123,23 @@ class TurnTaking:
         self._voice.progressed(voiced_ms)
         return self._weigh(now)
 
-    def speech_ended(self, now: float) -> list[Action]:
-        """The caller's voice has stopped, perhaps only to take a breath."""
-        self._voice.ended(now)
+    def speech_ended(self, now: float, position_ms: float | None = None) -> list[Action]:
+        """The caller's voice stopped at that position, perhaps only to take a breath."""
+        self._voice.ended(now, position_ms)
         if self.state is State.LISTENING:
             self._idle.silent(now)
         return self._weigh(now)
 
     def transcription(
-        self, now: float, text: str, is_final: bool, confidence: float = 1.0
+        self,
+        now: float,
+        text: str,
+        is_final: bool,
+        confidence: float = 1.0,
+        covered_ms: float | None = None,
     ) -> list[Action]:
-        """Something of what the caller says was recognised; `text` may be empty."""
-        self._voice.transcribed(text, is_final, confidence)
+        """What the caller said up to `covered_ms` was recognised; `text` may be empty."""
+        self._voice.transcribed(text, is_final, confidence, covered_ms)
         changed = self._prepared is not None and not _same(self._prepared, self._voice.text)
         return [*(self._drop() if changed else []), *self._weigh(now)]
 

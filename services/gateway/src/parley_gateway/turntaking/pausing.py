@@ -3,7 +3,7 @@
 from parley_gateway.turntaking.states import State
 from parley_gateway.turntaking.voice import CallerVoice
 
-UNDECIDED_SECONDS = 0.55
+UNDECIDED_SECONDS = 0.5
 """A pause goes on for at most so long without voice; words that come later still interrupt."""
 RECOGNITION_SECONDS = 0.12
 """... but for so long after the voice in any case: short words are being recognised then."""

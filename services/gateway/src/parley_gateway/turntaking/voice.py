@@ -43,6 +43,8 @@ class CallerVoice:
         self._recognised = False
         self._recognised_ms = 0.0
         self._whole = False
+        self._covered_ms: float | None = None
+        self._end_ms: float | None = None
         self._confidence = 1.0
         self._bot = SILENT_BOT
 
@@ -71,9 +73,14 @@ class CallerVoice:
         self.voiced_ms = voiced_ms
         self.longest_ms = max(self.longest_ms, voiced_ms)
 
-    def ended(self, now: float) -> None:
-        """Voice has stopped; it may set in again. What was recognised of it may lack its end."""
-        self._whole = self._whole and not self.is_voiced
+    def ended(self, now: float, position_ms: float | None = None) -> None:
+        """Voice stopped at `position_ms` of the caller's audio, and may set in again.
+
+        What was recognised of it so far may lack its end.
+        """
+        if self.is_voiced:
+            self._end_ms = position_ms
+            self._whole = self._recognised and self._covers_the_end
         self.is_voiced = False
         self.ended_at = now
 
@@ -82,12 +89,22 @@ class CallerVoice:
         self.is_voiced = self.is_voiced and speaks_again
         self._whole = True
 
-    def transcribed(self, text: str, is_final: bool, confidence: float) -> None:
-        """Something was recognised, were it that there are no words."""
+    @property
+    def _covers_the_end(self) -> bool:
+        """Whether what was recognised last goes as far as the voice did."""
+        if self._covered_ms is None or self._end_ms is None:
+            return not self.is_voiced
+        return self._covered_ms >= self._end_ms
+
+    def transcribed(
+        self, text: str, is_final: bool, confidence: float, covered_ms: float | None = None
+    ) -> None:
+        """Something was recognised up to there, were it that there are no words."""
         text = "" if self._deaf else text
         self._recognised = True
         self._recognised_ms = self.voiced_ms
-        self._whole = not self.is_voiced
+        self._covered_ms = covered_ms
+        self._whole = not self.is_voiced and self._covers_the_end
         self._confidence = confidence if text else 1.0
         self._partial = "" if is_final else text
         if is_final and text:
