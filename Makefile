@@ -1,6 +1,6 @@
 # Parley. `make run` starts the engine, `make test` tests it; both install what they need.
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test lint format bench chaos lock clean
+.PHONY: help install run demo test lint format bench bench-turns chaos lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ PROJECTS := libs/parley libs/cli services/gateway services/stt services/agent se
 SOURCES := libs services tests benchmarks
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.run  ## what running needs, into .venv
 
@@ -33,6 +33,10 @@ format: $(VENV)/.dev  ## let ruff mend what it can
 
 bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.talk
+
+bench-turns: $(VENV)/.dev  ## score turn-taking (20 min); QUICK=1: a fifth of it, into build/turns; SEED= ONLY=
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.turns $(if $(QUICK),--quick) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 chaos: $(VENV)/.dev  ## break everything, count what callers notice; SEED= ONLY= COUNT= FIRST=
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) \

@@ -64,6 +64,7 @@ async def test_a_gateway_is_killed_and_nats_restarted_in_one_call(lane: Lane) ->
     )
     check(take)
     assert len(take.reconnects) == 1
+    assert take.of("reply", restart=True), "the client was not told what is still to be spoken"
 
 
 async def test_a_frozen_voice_and_a_transcriber_killed_in_a_barge_in(mended: Lane) -> None:

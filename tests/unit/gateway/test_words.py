@@ -61,7 +61,9 @@ def test_half_a_word_is_waited_for() -> None:
 def test_a_short_word_has_to_be_sure() -> None:
     assert verdict(replace(WHOLE, confidence=0.4), "tough") is NO
     assert verdict(replace(WHOLE, confidence=0.9), "tough") is YES
-    assert verdict(replace(WHOLE, confidence=0.4), "stop") is YES
+    assert verdict(replace(WHOLE, confidence=0.55), "stop") is YES
+    assert verdict(replace(WHOLE, confidence=0.4), "no") is NO
+    assert verdict(replace(WHOLE, confidence=0.4), "no stop") is YES
 
 
 @pytest.mark.parametrize("text", ["museum opens at", "Museum opens at nine, every day."])
@@ -101,7 +103,7 @@ def test_the_policys_backchannels_take_the_place_of_the_languages() -> None:
 )
 def test_languages_have_their_own(language: str, nod: str, words: str) -> None:
     assert verdict(WHOLE, nod, language) is NO
-    assert verdict(replace(WHOLE, confidence=0.3), words, language) is YES
+    assert verdict(replace(WHOLE, confidence=0.55), words, language) is YES
 
 
 def test_a_language_without_a_list_has_the_english_one() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from parley_stt.end_of_turn import COMPLETE, LIKELY, UNFINISHED, UNKNOWN, completeness, silence_ms
+from parley_stt.end_of_turn import COMPLETE, UNFINISHED, UNKNOWN, completeness, silence_ms
 from parley_stt.unfinished import is_answer, is_unfinished
 
 
@@ -86,7 +86,7 @@ def of_flights(sentence_end: float | None, punctuates: bool = False, end: str = 
 def test_the_transcribers_probability_decides_of_whole_phrases() -> None:
     assert of_flights(0.95) == COMPLETE
     assert of_flights(0.5) == UNFINISHED
-    assert UNFINISHED < of_flights(0.84) < LIKELY < of_flights(0.88) < COMPLETE
+    assert UNFINISHED < of_flights(0.84) < UNKNOWN < of_flights(0.9) < COMPLETE
 
 
 def test_a_full_stop_counts_where_it_means_something() -> None:

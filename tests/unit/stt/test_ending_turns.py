@@ -62,10 +62,13 @@ async def test_a_complete_turn_ends_soon_and_is_told_early() -> None:
     assert end_ms(job) == VOICE_MS + 320
 
 
-async def test_half_a_turn_is_waited_for() -> None:
+async def test_half_a_turn_is_waited_for_and_expected_to_end_shortly_before_it_does() -> None:
+    job = Job()
+    await slowly(job, "#" * 6 + "." * 18, Writer("My name is"), turns=0)
+    assert EagerEndOfTurn not in job.kinds
     job = Job()
     await slowly(job, "#" * 6 + "." * 60, Writer("My name is"))
-    assert EagerEndOfTurn not in job.kinds
+    assert EagerEndOfTurn in job.kinds
     assert end_ms(job) == VOICE_MS + 1600
 
 
@@ -77,10 +80,10 @@ async def test_a_turn_of_which_nothing_is_known_is_waited_for_less() -> None:
 
 async def test_pauses_in_a_sentence_do_not_end_it() -> None:
     job, writer = Job(), Writer("I would like to", "I would like to, um,", "I would like to fly.")
-    await slowly(job, ("#" * 30 + "." * 45) * 2 + "#" * 30 + "." * 20, writer)
+    await slowly(job, ("#" * 30 + "." * 15) * 2 + "#" * 30 + "." * 20, writer)
     assert job.kinds.count(EndOfTurn) == job.kinds.count(EagerEndOfTurn) == 1
     assert job.finals[-1][0] == "I would like to fly."
-    assert end_ms(job) == (2 * 75 + 30) * 32 + 320
+    assert end_ms(job) == (2 * 45 + 30) * 32 + 320
 
 
 class Doubter(Scribe):
@@ -142,7 +145,7 @@ async def test_a_transcriber_may_say_that_the_turn_is_probably_over_or_not() -> 
     assert end_ms(job) == VOICE_MS + 1600
 
 
-async def test_a_short_silence_in_short_speech_is_looked_at_and_no_pause() -> None:
+async def test_a_short_silence_is_looked_at_and_no_pause() -> None:
     job, scribe = Job(), Scribe()
     job.say("####...####" + "." * 12)
     await hear(job, scribe)

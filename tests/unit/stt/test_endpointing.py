@@ -131,9 +131,9 @@ def test_short_speech_may_go_on_after_a_hush() -> None:
 
 
 def test_a_long_turn_has_no_hush_before_its_pauses() -> None:
-    picture = "#" * 25 + "....." + "#" + "......" + "###" + "......"
+    picture = "#" * 157 + "....." + "#" + "......" + "###" + "......"
     assert hushes(hear(picture)) == [
-        Onset(0), Pause(992), Hush(992), Onset(1184), Pause(1280), Hush(1280)
+        Onset(0), Pause(5216), Hush(5216), Onset(5408), Pause(5504), Hush(5504)
     ]  # fmt: skip
 
 

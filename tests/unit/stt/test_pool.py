@@ -70,7 +70,10 @@ async def test_a_failure_reaches_only_who_asked() -> None:
     pool.close()
 
 
-@pytest.mark.parametrize("text", ["", "...", "\u266a\u266a", "Thank you for watching!"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "...", "\u266a\u266a", "Thank you for watching!", "See" + " the view of" * 5],
+)
 def test_made_up_text_is_dropped(text: str) -> None:
     assert without_hallucinations(Recognition(text, 0.99)).text == ""
 
@@ -83,6 +86,8 @@ def test_made_up_text_is_dropped(text: str) -> None:
         ("Florble", 0.2, False),
         ("You", 0.5, False),
         ("Thank you.", 0.9, True),
+        ("No, no, no, no, no, no.", 0.9, True),
+        ("It was the age of wisdom, it was the age of foolishness, it was the epoch.", 0.9, True),
     ],
 )
 def test_what_is_believed(text: str, confidence: float, kept: bool) -> None:

@@ -22,7 +22,7 @@ def partial(text: str) -> Heard:
 
 def test_nothing_is_known_until_the_text_is_there() -> None:
     one = turn_end()
-    one.pause(1000)
+    one.hush(1000)
     assert one.silence_ms == one.usual_ms == BETWEEN
     one.hear(partial("How are you?"), 1192)
     assert one.silence_ms == SHORT
@@ -33,9 +33,9 @@ def test_nothing_is_known_until_the_text_is_there() -> None:
 def test_text_without_the_last_words_does_not_count() -> None:
     one = turn_end()
     one.hear(partial("I want to fly."), 900)
-    one.pause(1000)
+    one.hush(1000)
     assert one.silence_ms == BETWEEN
-    assert not one.became_likely()
+    assert not one.becomes_likely()
 
 
 def test_text_that_is_there_before_the_pause_is_sure_counts() -> None:
@@ -43,44 +43,44 @@ def test_text_that_is_there_before_the_pause_is_sure_counts() -> None:
     one.hush(1000)
     one.hear(partial("Stop."), 1096)
     assert one.silence_ms == SHORT
-    assert not one.became_likely(), "it may be a consonant's silence"
-    one.pause(1000)
-    assert one.became_likely()
+    one.hush(1000)
+    assert one.silence_ms == SHORT
+    assert one.becomes_likely()
 
 
 def test_a_likely_end_is_news_once_for_the_same_words() -> None:
     one = turn_end()
-    one.pause(1000)
+    one.hush(1000)
     one.hear(partial("I want to fly."), 1192)
-    assert one.became_likely()
+    assert one.becomes_likely()
     one.hear(partial("I want to fly."), 1300)
-    assert not one.became_likely()
+    assert not one.becomes_likely()
     one.hear(partial("I want to fly home."), 1400)
-    assert one.became_likely()
+    assert one.becomes_likely()
 
 
 def test_each_pause_is_judged_anew() -> None:
     one = turn_end()
-    one.pause(1000)
+    one.hush(1000)
     one.hear(partial("I want to fly."), 1192)
-    assert one.became_likely()
+    assert one.becomes_likely()
     one.speak()
     assert one.silence_ms == BETWEEN
-    one.pause(2000)
+    one.hush(2000)
     assert one.silence_ms == BETWEEN
     one.hear(partial("I want to fly. Home."), 2192)
     assert one.silence_ms == SHORT
-    assert one.became_likely()
+    assert one.becomes_likely()
 
 
 def test_the_turns_earlier_finals_belong_to_its_text() -> None:
     one = turn_end()
     one.hear(Heard("My number is", is_final=True), 900)
-    one.pause(1000)
+    one.hush(1000)
     one.hear(partial("five."), 1192)
     assert one.silence_ms == LONG
     one.begin()
-    one.pause(2000)
+    one.hush(2000)
     one.hear(partial("five."), 2192)
     assert one.silence_ms == LONG, "a digit alone"
     one.hear(partial("At five."), 2192)
@@ -89,11 +89,11 @@ def test_the_turns_earlier_finals_belong_to_its_text() -> None:
 
 def test_the_transcriber_knows_better() -> None:
     one = turn_end()
-    one.pause(1000)
+    one.hush(1000)
     one.hear(partial("I want to"), 1192)
     one.expect(over=True)
     assert one.silence_ms == SHORT
-    assert not one.became_likely(), "it is told already"
+    assert not one.becomes_likely(), "it is told already"
     one.expect(over=False)
     assert one.silence_ms == LONG
 
@@ -101,24 +101,25 @@ def test_the_transcriber_knows_better() -> None:
 @pytest.mark.parametrize("one", [turn_end(longest=0), turn_end(detects=True)])
 def test_where_silence_or_the_transcriber_decides_text_does_not(one: TurnEnd) -> None:
     usual = one.usual_ms
-    one.pause(1000)
+    one.hush(1000)
     one.hear(partial("How are you?"), 1192)
     assert one.silence_ms == usual
-    assert not one.became_likely()
+    assert not one.becomes_likely()
 
 
-def test_a_second_look_is_worth_it_where_the_transcriber_was_not_sure() -> None:
+def test_a_second_look_is_worth_it_where_more_silence_may_tell_more() -> None:
     one = turn_end()
     for text, sentence_end, expected in [
         ("I want to fly.", 0.85, True),
         ("I want to fly.", 0.4, True),
-        ("I want to fly.", 0.97, False),
+        ("I want to fly.", 0.97, True),
+        ("Yes, please.", 0.85, False),
         ("I want to", 0.85, False),
         ("I want to fly.", None, False),
     ]:
         one.speak()
         assert not one.is_undecided
-        one.pause(1000)
+        one.hush(1000)
         one.hear(Heard(text, is_final=False, sentence_end=sentence_end), 1192)
         assert one.is_undecided is expected, (text, sentence_end)
     one.hear(Heard("I want to fly.", is_final=False, sentence_end=0.85), 900)

@@ -111,15 +111,20 @@ class Bot:
 
     def say(self, turn: int, text: str, timeline: Timeline) -> None:
         """Speak words that are there already."""
-        self._means.client.send_event(event("reply", text=text, turn=turn))
-        self.go_on(turn, Rest(text=text, written=True), timeline)
-
-    def go_on(
-        self, turn: int, rest: Rest, timeline: Timeline, *, is_interrupt: bool = False
-    ) -> None:
-        """Speak what is left of an answer, which may be all of it."""
         texts = ReplyText(self._means.client, turn)
-        self._take(self._make(turn, rest, timeline, texts, is_interrupt=is_interrupt))
+        texts.add(text)
+        self._take(self._make(turn, Rest(text=text, written=True), timeline, texts))
+
+    def answer(self, turn: int, timeline: Timeline, *, is_interrupt: bool) -> None:
+        """Reply to the history as it stands."""
+        texts = ReplyText(self._means.client, turn)
+        self._take(self._make(turn, Rest(), timeline, texts, is_interrupt=is_interrupt))
+
+    def go_on(self, turn: int, rest: Rest, timeline: Timeline) -> None:
+        """Speak what is left of an answer that another gateway had begun."""
+        texts = ReplyText(self._means.client, turn)
+        texts.restart(f"{rest.prior} {rest.text}".strip())
+        self._take(self._make(turn, rest, timeline, texts))
 
     def prepare(self, turn: int, said: str, timeline: Timeline, *, is_interrupt: bool) -> None:
         """Have the answer to `said` made early, in silence."""
@@ -162,7 +167,7 @@ class Bot:
         timeline: Timeline,
         texts: ReplyText,
         *,
-        is_interrupt: bool,
+        is_interrupt: bool = False,
         transcript: Transcript | None = None,
         held: bool = False,
     ) -> Answering:

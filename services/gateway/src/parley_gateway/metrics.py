@@ -48,7 +48,6 @@ EARLY_REPLY_GAIN = Histogram(
     "How much sooner the first audio of such a reply is there.",
     buckets=_STAGE_BUCKETS,
 )
-IDLE = Counter("parley_idle_callers_total", "Silent callers: asked, hung_up.", ["outcome"])
 PLAYOUT_LATENESS = Histogram(
     "parley_playout_lateness_seconds",
     "How late the playout's ticks come.",

@@ -18,7 +18,7 @@ from parley.messages import (
     TurnResumed,
 )
 from parley_gateway import metrics, turntaking
-from parley_gateway.answering import Rest, rest_of
+from parley_gateway.answering import rest_of
 from parley_gateway.arrivals import Arrivals
 from parley_gateway.bot import Bot, BotEvents, Means
 from parley_gateway.protocol import event
@@ -207,7 +207,6 @@ class Talk:
                 metrics.BACKCHANNELS.inc()
                 self._client.send_event(event("backchannel", turn=turn, message=text))
             case turntaking.HangUp():
-                metrics.IDLE.labels("hung_up").inc()
                 self._hang_up()
 
     def _floor(self, turn: int) -> None:
@@ -222,7 +221,7 @@ class Talk:
         self._timeline.turn = turn
         if not (answer.prepared and self.bot.use_prepared(self._timeline)):
             self._floor(turn)
-            self.bot.go_on(turn, Rest(), self._timeline, is_interrupt=answer.is_interrupt)
+            self.bot.answer(turn, self._timeline, is_interrupt=answer.is_interrupt)
         self._changed()
 
     def _interrupt(self, turn: int) -> None:

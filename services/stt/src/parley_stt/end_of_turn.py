@@ -8,9 +8,7 @@ from parley_stt.unfinished import is_answer, is_unfinished
 
 UNFINISHED, UNKNOWN, COMPLETE = 0.0, 0.5, 1.0
 """How complete a turn can be, at the least, by default and at the most."""
-LIKELY = 0.55
-"""From here on it is worth beginning an answer."""
-DOUBTFUL_END, SURE_END = 0.8, 0.93
+DOUBTFUL_END, SURE_END = 0.83, 0.945
 """A transcriber's probability that a sentence ends here: too little to go by, and enough. With
 0.3 s of silence Moonshine is that sure at most ends of sentences, and in few pauses inside them.
 """

@@ -20,13 +20,16 @@ CONFIRM_VOICED = 3
 """... so many are voiced. A click is voiced for one."""
 PAUSE_MS = 192.0
 """Silence after which speech has stopped: longer than the stop in a spoken consonant."""
-SHORT_MS = 800.0
-"""A turn with less voice may be a mere "yes" or "mhm", whose meaning is wanted soon: ..."""
 HUSH_MS = 96.0
-"""... its words are looked at after so much silence, which may only be a consonant's."""
+"""Words are looked at after so much silence, which may be a consonant's: so they are known when
+it turns out to be a pause ..."""
+COSTLY_MS = 5_000.0
+"""... unless there was so much voice: then in a pause only, since a look costs by the length."""
 SETTLED_MS = 320.0
 """After so much silence they are looked at again: the more silence a transcriber has heard after a
 sentence, the better it knows whether that was one."""
+NEARLY_MS = 1_000.0
+"""So long before a turn would be over it is worth beginning a reply."""
 PROGRESS_MS = 96.0
 """Voice between two reports that the caller still speaks."""
 
@@ -108,6 +111,12 @@ class Endpointer:
         self._turn_open = False
         self._turn_ms = 0.0
 
+    @property
+    def is_nearly_over(self) -> bool:
+        """Whether little more silence ends the turn, or none."""
+        in_pause = self._turn_open and not self._speaking
+        return in_pause and self._silent_ms >= self._awaited_ms - NEARLY_MS
+
     def push(self, probability: float, position_ms: float) -> list[Event]:
         """What the next window means: its probability of voice, and where it begins."""
         self._voiced = probability >= (STAY_PROBABILITY if self._voiced else START_PROBABILITY)
@@ -150,7 +159,7 @@ class Endpointer:
         if self._silent_ms >= self._pause_ms:
             self._speaking = False
             events.append(Pause(self._voice_end_ms))
-        hush_ms = HUSH_MS if self._turn_ms < SHORT_MS else self._pause_ms
+        hush_ms = HUSH_MS if self._turn_ms < COSTLY_MS else self._pause_ms
         if not self._hushed and self._silent_ms >= min(hush_ms, self._pause_ms):
             self._hushed = True
             events.append(Hush(self._voice_end_ms))

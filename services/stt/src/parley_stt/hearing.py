@@ -145,6 +145,7 @@ class Hearing:
                     reporter.position_ms = window.position_ms + WINDOW_MS
                     for event in self._endpointer.push(probability, window.position_ms):
                         await self._act(event, reporter, tasks)
+                    self._expect_end(reporter)
                 self._pace(reporter)
 
     async def _act(self, event: Event, reporter: Reporter, tasks: asyncio.TaskGroup) -> None:
@@ -165,7 +166,7 @@ class Hearing:
                 )
             case Pause(position_ms=position_ms):
                 reporter.tell(SpeechEnded, position_ms=position_ms)
-                self._turn_end.pause(position_ms)
+                self._turn_end.hush(position_ms)
                 self._judge(reporter)
             case Hush(position_ms=position_ms):
                 self._turn_end.hush(position_ms)
@@ -191,7 +192,10 @@ class Hearing:
             behind = self._feed.is_held
             turn_end = self._turn_end
             self._endpointer.wait(turn_end.longest_ms if behind else turn_end.silence_ms)
-        if self._turn_end.became_likely():
+        self._expect_end(reporter)
+
+    def _expect_end(self, reporter: Reporter) -> None:
+        if self._endpointer.is_nearly_over and self._turn_end.becomes_likely():
             reporter.tell(EagerEndOfTurn, position_ms=reporter.position_ms)
 
     # --- To the transcriber

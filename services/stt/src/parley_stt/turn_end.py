@@ -7,8 +7,8 @@ must not end a turn whose last words it has yet to give.
 
 from parley.messages import HearingSpec
 from parley.providers import Heard, TranscriberCapabilities
-from parley_stt.end_of_turn import COMPLETE, LIKELY, UNFINISHED, UNKNOWN, completeness, silence_ms
-from parley_stt.unfinished import is_unfinished
+from parley_stt.end_of_turn import COMPLETE, UNFINISHED, UNKNOWN, completeness, silence_ms
+from parley_stt.unfinished import is_answer, is_unfinished
 
 
 class TurnEnd:
@@ -34,18 +34,12 @@ class TurnEnd:
     def speak(self) -> None:
         """The caller speaks."""
         self._voice_end_ms: float | None = None
-        self._paused = False
         self._said: float | None = None
         self._likely_text: str | None = None
 
     def hush(self, position_ms: float) -> None:
         """Their voice ended there, for the moment."""
         self._voice_end_ms = position_ms
-
-    def pause(self, position_ms: float) -> None:
-        """Their voice ended there, for longer than in a word."""
-        self._voice_end_ms = position_ms
-        self._paused = True
 
     def hear(self, result: Heard, covered_ms: float) -> None:
         """The transcriber gave this; it has all words up to `covered_ms` of the call's audio."""
@@ -80,15 +74,14 @@ class TurnEnd:
         """Whether the transcriber may know better what it said of this pause, with more silence."""
         if self._sentence_end is None or self._said is not None or not self._is_text_whole:
             return False
-        return self._completeness < COMPLETE and not is_unfinished(self._text)
+        return not (is_unfinished(self._text) or is_answer(self._text))
 
-    def became_likely(self) -> bool:
-        """Whether the turn is likely over, as was not yet known for what is said by now."""
-        is_likely = self._by_text and self._paused and self._completeness >= LIKELY
-        if not is_likely or self._likely_text == self._text:
+    def becomes_likely(self) -> bool:
+        """Whether an end of the turn is to be expected with the words by now, and was not yet."""
+        if not (self._by_text and self._is_text_whole and self._text):
             return False
-        self._likely_text = self._text
-        return True
+        was_expected, self._likely_text = self._likely_text == self._text, self._text
+        return not was_expected
 
     @property
     def _completeness(self) -> float:

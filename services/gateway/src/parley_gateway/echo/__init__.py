@@ -17,7 +17,7 @@ def echo_for(policy: Policy, rate: int, mute: Callable[[bool], None]) -> Echo:
         case "client":
             return Echo()
         case "mute":
-            return EchoMute(mute=mute)
+            return EchoMute(mute)
         case "cancel":
             return EchoCancel(rate)
 

@@ -10,25 +10,22 @@ ECHO_TAIL_SECONDS = 0.3
 
 
 class EchoMute(Echo):
-    """Mutes hearing while the bot is heard, and a little longer. Does nothing if not `enabled`."""
+    """Mutes hearing while the bot is heard, and a little longer."""
 
-    def __init__(self, *, enabled: bool = True, mute: Callable[[bool], None]) -> None:
-        self._enabled = enabled
+    def __init__(self, mute: Callable[[bool], None]) -> None:
         self._mute = mute
         self._unmuting: asyncio.TimerHandle | None = None
 
     def bot_heard(self) -> None:
         """The bot's first sound of a turn goes out."""
         self.close()
-        if self._enabled:
-            self._mute(True)
+        self._mute(True)
 
     def bot_silent(self) -> None:
         """The bot's last sound of a turn was heard, or it was silenced."""
         self.close()
-        if self._enabled:
-            loop = asyncio.get_running_loop()
-            self._unmuting = loop.call_later(ECHO_TAIL_SECONDS, self._mute, False)
+        loop = asyncio.get_running_loop()
+        self._unmuting = loop.call_later(ECHO_TAIL_SECONDS, self._mute, False)
 
     def close(self) -> None:
         """Change nothing any more."""

@@ -15,12 +15,12 @@ YOUNG_MS = 600.0
 """What is recognised of less voice than this, before it ends, is half a word ..."""
 NOD_MS = 450.0
 """... or a nod, which is believed from here on: the bot must not be silent for long."""
-SHORT_MS = 700.0
-"""Less voice than this is short."""
 SURE_OF_ONE_WORD = 0.6
-"""The confidence that one word of short voice needs. Coughs reach 0.5; clear words have 0.7."""
+"""The confidence that a single word needs. Coughs reach 0.5; clear words have 0.7."""
+SURE_OF_ONE_COMMAND = 0.5
+"""... if people stop each other with it. A hummed "mm-hmm" may be written as "no"."""
 SURE = 0.45
-"""... and that other words need. Noise reaches 0.4."""
+"""... and that several words need. Noise reaches 0.4."""
 ECHO_WORDS = 3
 """So many words of the caller's in a row that the bot has just said are its echo ..."""
 RECENT_WORDS = 6
@@ -56,9 +56,8 @@ class WordsDecider(Decider):
         if self._nods.make_up(said):
             return evidence.answers_question
         if self._commands.begin(said):
-            return True
-        one_short = len(said) == 1 and evidence.voiced_ms < SHORT_MS
-        return evidence.confidence >= (SURE_OF_ONE_WORD if one_short else SURE)
+            return len(said) > 1 or evidence.confidence >= SURE_OF_ONE_COMMAND
+        return evidence.confidence >= (SURE_OF_ONE_WORD if len(said) == 1 else SURE)
 
 
 class Phrases:

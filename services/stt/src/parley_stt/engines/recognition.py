@@ -14,9 +14,12 @@ MADE_UP = frozenset(
         "thanks for watching",
         "please subscribe",
         "subtitles by the amara org community",
+        "transcript emily beynon",
     }
 )
 """What recognisers trained on films write where nobody speaks."""
+LOOPS = 4
+"""Two or more words that come so often in a row are a recogniser that has lost itself."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ def without_hallucinations(recognition: Recognition) -> Recognition:
     """The recognition, with no text where the words are most likely made up."""
     words = " ".join(re.findall(r"\w+", recognition.text.lower()))
     needed = MIN_CONFIDENCE_OF_DOUBTFUL if words in DOUBTFUL else MIN_CONFIDENCE
-    if words and words not in MADE_UP and recognition.confidence >= needed:
+    if words and words not in MADE_UP and not _is_loop(words) and recognition.confidence >= needed:
         return recognition
     return replace(recognition, text="")
+
+
+def _is_loop(text: str) -> bool:
+    return re.search(rf"(\b\w+ \w.*? )\1{{{LOOPS - 1}}}", f"{text} ") is not None

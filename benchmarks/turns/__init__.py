@@ -1,0 +1,1 @@
+"""Turn-taking, scored: real audio through the real engine over the real protocol."""
