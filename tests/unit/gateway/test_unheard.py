@@ -8,6 +8,16 @@ RATE = 1000
 """A sample a millisecond, so that positions read as ms."""
 
 
+class Clock:
+    """Stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def pcm(begin: int, end: int) -> bytes:
     """Samples that tell their own position."""
     return b"".join((position % 30_000).to_bytes(2, "little") for position in range(begin, end))
@@ -16,8 +26,19 @@ def pcm(begin: int, end: int) -> bytes:
 def talk(unheard: Unheard, until: int, chunk: int = 20) -> None:
     """Audio arrives, and is sent at once, up to a position."""
     while unheard.end < until:
+        clock_of(unheard).now += min(chunk, until - unheard.end) / RATE
         unheard.push(pcm(unheard.end, min(unheard.end + chunk, until)))
         send_all(unheard)
+
+
+def unheard_audio(position: int = 0) -> Unheard:
+    """In virtual time."""
+    return Unheard(RATE, position, Clock())
+
+
+def clock_of(unheard: Unheard) -> Clock:
+    assert isinstance(unheard._clock, Clock)
+    return unheard._clock
 
 
 def send_all(unheard: Unheard) -> bytes:
@@ -32,7 +53,7 @@ def send_all(unheard: Unheard) -> bytes:
 
 
 def test_audio_is_sent_once_in_order_and_in_pieces_of_any_size() -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     for end in (7, 20, 100, 101, 700):
         unheard.push(pcm(unheard.end, end))
     assert send_all(unheard) == pcm(0, 700)
@@ -40,7 +61,7 @@ def test_audio_is_sent_once_in_order_and_in_pieces_of_any_size() -> None:
 
 
 def test_what_could_not_be_sent_waits() -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     unheard.push(pcm(0, 100))
     assert unheard.take(100) == (0, pcm(0, 50))
     unheard.push(pcm(100, 200))
@@ -49,7 +70,7 @@ def test_what_could_not_be_sent_waits() -> None:
 
 @pytest.mark.parametrize("end", [3_000, 30_000])
 def test_speech_under_way_is_heard_again_from_before_its_onset(end: int) -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     talk(unheard, 2_600)
     unheard.onset(2_400)
     talk(unheard, end)
@@ -60,7 +81,7 @@ def test_speech_under_way_is_heard_again_from_before_its_onset(end: int) -> None
 
 
 def test_what_a_final_covers_is_not_heard_again() -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     talk(unheard, 1_000)
     unheard.onset(500)
     talk(unheard, 14_000)
@@ -72,14 +93,27 @@ def test_what_a_final_covers_is_not_heard_again() -> None:
 
 
 def test_while_nobody_speaks_what_the_lost_one_may_not_have_heard_is_heard_again() -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     talk(unheard, 60_000)
     unheard.replay(silent_seconds=1.5)
     assert unheard.cursor == 60_000 - 2_500
 
 
+def test_what_was_sent_in_a_moment_after_an_outage_is_heard_again_whole() -> None:
+    unheard = unheard_audio()
+    talk(unheard, 2_000)
+    for _ in range(500):  # NATS is away
+        clock_of(unheard).now += 0.02
+        unheard.push(pcm(unheard.end, unheard.end + 20))
+    assert len(send_all(unheard)) == 2 * 10_000
+    talk(unheard, 12_200)
+    unheard.replay(silent_seconds=0.3)
+    assert unheard.cursor <= 2_000
+    assert unheard.cursor >= 2_000 - 1_400
+
+
 def test_a_turn_that_is_over_is_not_heard_again() -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     talk(unheard, 1_000)
     unheard.onset(400)
     talk(unheard, 3_000)
@@ -90,7 +124,7 @@ def test_a_turn_that_is_over_is_not_heard_again() -> None:
 
 
 def test_a_turn_begun_in_another_gateways_time_is_open() -> None:
-    unheard = Unheard(RATE, position=8_000)
+    unheard = unheard_audio(position=8_000)
     unheard.turn_under_way()
     assert unheard.turn_open
     unheard.replay(silent_seconds=9)
@@ -98,7 +132,7 @@ def test_a_turn_begun_in_another_gateways_time_is_open() -> None:
 
 
 def test_memory_is_bounded_but_holds_what_was_not_sent() -> None:
-    unheard = Unheard(RATE)
+    unheard = unheard_audio()
     talk(unheard, 100_000)
     held = unheard.end - unheard._start
     assert SILENCE_SECONDS * RATE <= held <= SILENCE_SECONDS * RATE + 20

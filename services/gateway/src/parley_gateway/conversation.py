@@ -132,7 +132,9 @@ class Conversation:
 
         Raises JobLost (in a group) when hearing is lost.
         """
-        holding = Holding(self._client, self._engine, self._profile, lambda: self.quiet)
+        # While NATS is away nobody hears whether the caller speaks.
+        bot_is_silent = lambda: not self._talk.bot.is_busy  # noqa: E731
+        holding = Holding(self._client, self._engine, self._profile, bot_is_silent)
         async with self._tasks as tasks:
             background = [
                 tasks.create_task(self._hear()),

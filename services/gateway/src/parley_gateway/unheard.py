@@ -5,6 +5,10 @@ forgotten. Of the rest, a worker that takes over needs the speech that is under 
 moment before its onset on, or else just what the lost one may not have heard.
 """
 
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+
 from parley.audio import BYTES_PER_SAMPLE
 
 LONGEST_SECONDS = 40.0
@@ -19,10 +23,14 @@ UNSURE_SECONDS = 1.0
 
 
 class Unheard:
-    """One call's audio, PCM16 at `rate`, from `position` on."""
+    """One call's audio, PCM16 at `rate`, from `position` on; `clock` gives seconds."""
 
-    def __init__(self, rate: int, position: int = 0) -> None:
+    def __init__(
+        self, rate: int, position: int = 0, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._rate = rate
+        self._clock = clock
+        self._sent: deque[tuple[float, int]] = deque()
         self._audio = bytearray()
         self._start = self.end = position
         self.cursor = position
@@ -45,6 +53,10 @@ class Unheard:
 
     def sent(self, pcm: bytes) -> None:
         """That audio, from `take`, has been sent."""
+        now = self._clock()
+        self._sent.append((now, self.cursor))
+        while self._sent[0][0] < now - SILENCE_SECONDS:
+            self._sent.popleft()
         self.cursor += len(pcm) // BYTES_PER_SAMPLE
         self._forget()
 
@@ -87,15 +99,25 @@ class Unheard:
         if self._onset is not None:
             begin = self._onset - int(ONSET_MARGIN_SECONDS * self._rate)
         else:
-            begin = self.end - int((silent_seconds + UNSURE_SECONDS) * self._rate)
+            begin = self._since(silent_seconds + UNSURE_SECONDS)
         self.cursor = max(min(begin, self.cursor), self._understood, self._start)
+
+    def _since(self, seconds: float) -> int:
+        """Where to begin for what was sent, or spoken, in the last `seconds`.
+
+        After a time without NATS much is sent in a moment.
+        """
+        earliest = self._clock() - seconds
+        begin = next((position for at, position in self._sent if at >= earliest), self.cursor)
+        return min(begin, self.cursor - int(seconds * self._rate))
 
     # --- Bounds
 
     def _forget(self) -> None:
         """Drop what nobody can ask for again."""
         seconds = SILENCE_SECONDS if self._onset is None else LONGEST_SECONDS
-        keep = min(self.end - int(seconds * self._rate), self.cursor)
+        sent_lately = self._sent[0][1] if self._sent else self.cursor
+        keep = min(self.end - int(seconds * self._rate), sent_lately, self.cursor)
         if self._onset is not None:
             keep = min(keep, self._onset)
         needed = max(keep, self._understood, self.end - int(LONGEST_SECONDS * self._rate))
