@@ -27,6 +27,9 @@ WATCH = 2.5
 comes within that time."""
 TASTE = 0.5
 """How much (s) of an answer is heard where only its beginning counts."""
+ROOM_SECONDS = 3.0
+"""How long (s) the caller's room is heard after a sound. Digital silence would tell an end from a
+pause, which no caller's microphone does."""
 RESERVE = 8.0
 """So much (s) of the bot's turn must be left where a sound comes over it."""
 
@@ -146,7 +149,7 @@ class Caller:
     def _say(self, case: Case) -> Observation:
         """Send the sound from the next frame on; when its first and last sample are heard."""
         before = len(self.call.caller_audio)
-        self.call.mix(np.asarray(case.samples))
+        self.call.mix(sounds.joined(np.asarray(case.samples), sounds.room(ROOM_SECONDS * 1000)))
         onset = self.call.started_at + before / sounds.RATE
         self._events_before = len(self.call.events)
         return Observation(case, onset, onset + case.seconds, 0.0)

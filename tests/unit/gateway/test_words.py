@@ -37,7 +37,9 @@ def test_words_interrupt(text: str) -> None:
     assert verdict(PART, text) is YES
 
 
-@pytest.mark.parametrize("text", ["Mhm.", "Yeah, yeah.", "Oh, I see.", "THAT\u2019S RIGHT", "okay"])
+@pytest.mark.parametrize(
+    "text", ["Mhm.", "Mama.", "Yeah, yeah.", "Oh, I see.", "THAT\u2019S RIGHT", "okay"]
+)
 def test_nods_do_not(text: str) -> None:
     assert verdict(WHOLE, text) is NO
     assert verdict(PART, text) is not YES
@@ -64,6 +66,13 @@ def test_a_short_word_has_to_be_sure() -> None:
     assert verdict(replace(WHOLE, confidence=0.55), "stop") is YES
     assert verdict(replace(WHOLE, confidence=0.4), "no") is NO
     assert verdict(replace(WHOLE, confidence=0.4), "no stop") is YES
+
+
+def test_the_more_words_the_less_sure_each_has_to_be() -> None:
+    heavy_accent = replace(WHOLE, confidence=0.42)
+    assert verdict(heavy_accent, "Monday then") is NO
+    assert verdict(heavy_accent, "on Monday then") is YES
+    assert verdict(replace(WHOLE, confidence=0.38), "on Monday then") is NO
 
 
 @pytest.mark.parametrize("text", ["museum opens at", "Museum opens at nine, every day."])

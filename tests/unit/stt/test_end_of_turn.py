@@ -2,8 +2,16 @@
 
 import pytest
 
-from parley_stt.end_of_turn import COMPLETE, UNFINISHED, UNKNOWN, completeness, silence_ms
-from parley_stt.unfinished import is_answer, is_unfinished
+from parley_stt.end_of_turn import (
+    COMPLETE,
+    DOUBTFUL_END,
+    SURE_END,
+    UNFINISHED,
+    UNKNOWN,
+    completeness,
+    silence_ms,
+)
+from parley_stt.unfinished import ends_open, is_answer, is_unfinished
 
 
 @pytest.mark.parametrize(
@@ -17,10 +25,8 @@ from parley_stt.unfinished import is_answer, is_unfinished
         "My name is, uh,",
         "My name is, uh.",
         "Could you tell me, um",
-        "If you have a table,",
         "I was wondering if",
         "The thing is \u2014",
-        "Well...",
         "Yes. I was.",
         "I don\u2019t want it because I\u2019m.",
         "Is there any?",
@@ -73,6 +79,13 @@ def test_short_answers_are_complete_whatever_the_transcriber_thinks(text: str) -
     assert completeness(text, "en", punctuates=False, sentence_end=0.1) == COMPLETE
 
 
+def test_a_short_answer_with_a_comma_may_be_the_beginning_of_a_longer_one() -> None:
+    assert completeness("Yes,", "en", punctuates=True, sentence_end=None) == UNFINISHED
+    assert completeness("Yes,", "en", punctuates=True, sentence_end=0.2) == UNFINISHED
+    assert completeness("Yes,", "en", punctuates=True, sentence_end=0.9) < COMPLETE
+    assert completeness("Yes,", "en", punctuates=True, sentence_end=0.99) == COMPLETE
+
+
 @pytest.mark.parametrize("text", ["Yes, I", "of", "", "Okay so", "Yes, but no"])
 def test_what_only_begins_like_an_answer_is_none(text: str) -> None:
     assert not is_answer(text)
@@ -85,8 +98,21 @@ def of_flights(sentence_end: float | None, punctuates: bool = False, end: str = 
 
 def test_the_transcribers_probability_decides_of_whole_phrases() -> None:
     assert of_flights(0.95) == COMPLETE
-    assert of_flights(0.5) == UNFINISHED
-    assert UNFINISHED < of_flights(0.84) < UNKNOWN < of_flights(0.9) < COMPLETE
+    assert of_flights(0.2) == UNFINISHED
+    assert UNFINISHED < of_flights(DOUBTFUL_END + 0.05) < of_flights(SURE_END - 0.05) < COMPLETE
+
+
+def test_a_question_is_whole_rather_than_not() -> None:
+    assert of_flights(0.5, end=".") < of_flights(0.5, end="?")
+    assert of_flights(0.15, end="?") == UNFINISHED
+
+
+@pytest.mark.parametrize("end", [",", " \u2013", "..."])
+def test_a_mark_calls_for_more_where_the_transcriber_knows_no_better(end: str) -> None:
+    assert ends_open(f"If you have a table{end}")
+    assert of_flights(None, end=end) == UNFINISHED
+    assert of_flights(0.95, end=end) == COMPLETE
+    assert not ends_open("If you have a table.")
 
 
 def test_a_full_stop_counts_where_it_means_something() -> None:

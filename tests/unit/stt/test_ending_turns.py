@@ -86,27 +86,6 @@ async def test_pauses_in_a_sentence_do_not_end_it() -> None:
     assert end_ms(job) == (2 * 45 + 30) * 32 + 320
 
 
-class Doubter(Scribe):
-    """Is surer of a sentence's end the second time that it is asked."""
-
-    async def transcribe(self, audio: AsyncIterator[bytes | Cue], emit: Emit) -> None:
-        doubts = [0.85, 0.95]
-        async for item in audio:
-            self.got.append(item)
-            if item is PAUSE:
-                emit(Heard("How are you?", is_final=False, sentence_end=doubts.pop(0)))
-            if item is FINALIZE:
-                emit(Heard("How are you?", is_final=True))
-
-
-async def test_a_transcriber_that_is_not_sure_is_asked_again() -> None:
-    job, doubter = Job(), Doubter()
-    await slowly(job, "#" * 6 + "." * 60, doubter)
-    assert doubter.cues == [STARTED, PAUSE, PAUSE, FINALIZE]
-    assert job.kinds.count(EagerEndOfTurn) == 1
-    assert end_ms(job) <= VOICE_MS + 320 + 32
-
-
 class Late(Scribe):
     """Writes when it is told to."""
 

@@ -10,7 +10,6 @@ from parley_stt.endpointing import (
     Hush,
     Onset,
     Pause,
-    Settled,
     TurnOver,
     Voice,
 )
@@ -27,7 +26,7 @@ def hear(picture: str, endpointing_ms: float = 640, turn_open: bool = False) -> 
 
 
 def without_voice(events: list[Event]) -> list[Event]:
-    return [event for event in events if not isinstance(event, Voice | Hush | GoesOn | Settled)]
+    return [event for event in events if not isinstance(event, Voice | Hush | GoesOn)]
 
 
 def test_a_whole_turn() -> None:
@@ -116,7 +115,7 @@ def test_speech_may_go_on_from_the_first_moment() -> None:
 
 
 def hushes(events: list[Event]) -> list[Event]:
-    return [event for event in events if not isinstance(event, Voice | Settled | TurnOver)]
+    return [event for event in events if not isinstance(event, Voice | TurnOver)]
 
 
 def test_the_words_of_short_speech_are_looked_at_before_it_has_stopped() -> None:
@@ -189,10 +188,3 @@ def test_more_voice_opens_the_next_turn() -> None:
     for index in range(10):
         events += endpointer.push(0.0, (13 + index) * WINDOW_MS)
     assert events[-1] == TurnOver(23 * 32)
-
-
-def test_a_silence_that_lasts_is_told_once_in_a_turn() -> None:
-    events = hear("." * 20 + "#####" + "." * 15 + "####" + "." * 100)
-    assert [type(event) for event in events if not isinstance(event, Voice)] == [
-        Onset, Hush, Pause, Settled, Onset, Hush, Pause, Settled, TurnOver
-    ]  # fmt: skip

@@ -264,15 +264,3 @@ async def test_an_empty_partial_says_that_there_are_no_words() -> None:
     pool.finish = finish  # type: ignore[method-assign]
     script: list[bytes | Cue] = [STARTED, *[audio(50)] * 6, PAUSE, FINALIZE]
     assert await partials(script, pool) == [("", 150), ("", 300)]
-
-
-async def test_a_second_look_at_a_pause_takes_the_place_of_the_first() -> None:
-    script: list[bytes | Cue] = [STARTED, audio(500), PAUSE, audio(200), PAUSE, audio(50), FINALIZE]
-    assert await hear(Pool(), script) == [("500 ms", False), ("700 ms", False), ("700 ms", True)]
-
-
-async def test_there_is_no_second_look_while_others_need_the_recogniser() -> None:
-    pool = Pool()
-    pool.idle = False
-    script: list[bytes | Cue] = [STARTED, audio(500), PAUSE, audio(200), PAUSE, audio(50), FINALIZE]
-    assert await hear(pool, script) == [("500 ms", False), ("500 ms", True)]

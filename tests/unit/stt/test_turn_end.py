@@ -105,22 +105,3 @@ def test_where_silence_or_the_transcriber_decides_text_does_not(one: TurnEnd) ->
     one.hear(partial("How are you?"), 1192)
     assert one.silence_ms == usual
     assert not one.becomes_likely()
-
-
-def test_a_second_look_is_worth_it_where_more_silence_may_tell_more() -> None:
-    one = turn_end()
-    for text, sentence_end, expected in [
-        ("I want to fly.", 0.85, True),
-        ("I want to fly.", 0.4, True),
-        ("I want to fly.", 0.97, True),
-        ("Yes, please.", 0.85, False),
-        ("I want to", 0.85, False),
-        ("I want to fly.", None, False),
-    ]:
-        one.speak()
-        assert not one.is_undecided
-        one.hush(1000)
-        one.hear(Heard(text, is_final=False, sentence_end=sentence_end), 1192)
-        assert one.is_undecided is expected, (text, sentence_end)
-    one.hear(Heard("I want to fly.", is_final=False, sentence_end=0.85), 900)
-    assert not one.is_undecided, "these are not all of its words"

@@ -25,9 +25,6 @@ HUSH_MS = 96.0
 it turns out to be a pause ..."""
 COSTLY_MS = 5_000.0
 """... unless there was so much voice: then in a pause only, since a look costs by the length."""
-SETTLED_MS = 320.0
-"""After so much silence they are looked at again: the more silence a transcriber has heard after a
-sentence, the better it knows whether that was one."""
 NEARLY_MS = 1_000.0
 """So long before a turn would be over it is worth beginning a reply."""
 PROGRESS_MS = 96.0
@@ -56,11 +53,6 @@ class Hush:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """The silence after a pause has lasted: a second look at the words says more."""
-
-
-@dataclass(frozen=True)
 class GoesOn:
     """After a hush that was no pause: the voice goes on."""
 
@@ -79,7 +71,7 @@ class TurnOver:
     position_ms: float
 
 
-Event = Onset | Voice | Hush | GoesOn | Pause | Settled | TurnOver
+Event = Onset | Voice | Hush | GoesOn | Pause | TurnOver
 
 
 class Endpointer:
@@ -125,7 +117,7 @@ class Endpointer:
         if self._speaking:
             return self._voice(end_ms) if self._voiced else self._hush(end_ms)
         self._recent.append((position_ms, self._voiced))
-        return [*self._settling(), *self._silence(end_ms)]
+        return self._silence(end_ms)
 
     def _silence(self, end_ms: float) -> list[Event]:
         voiced = [position for position, is_voiced in self._recent if is_voiced]
@@ -137,10 +129,6 @@ class Endpointer:
             return [Onset(voiced[0]), *self._progress()]
         # What may yet turn out to be speech holds the turn open until that is known.
         return [] if voiced else self._end_of_turn(end_ms)
-
-    def _settling(self) -> list[Event]:
-        settled = self._turn_open and self._silent_ms - WINDOW_MS < SETTLED_MS <= self._silent_ms
-        return [Settled()] if settled else []
 
     def _voice(self, end_ms: float) -> list[Event]:
         hushed, self._hushed = self._hushed, False

@@ -49,7 +49,6 @@ from parley_stt.endpointing import (
     Hush,
     Onset,
     Pause,
-    Settled,
     TurnOver,
     Voice,
 )
@@ -170,8 +169,6 @@ class Hearing:
                 self._judge(reporter)
             case Hush(position_ms=position_ms):
                 self._turn_end.hush(position_ms)
-                await self._feed.put(Cue.PAUSE)
-            case Settled() if self._turn_end.is_undecided:
                 await self._feed.put(Cue.PAUSE)
             case TurnOver(position_ms=position_ms):
                 self._end_turn(position_ms, reporter, tasks)

@@ -8,7 +8,6 @@ must not end a turn whose last words it has yet to give.
 from parley.messages import HearingSpec
 from parley.providers import Heard, TranscriberCapabilities
 from parley_stt.end_of_turn import COMPLETE, UNFINISHED, UNKNOWN, completeness, silence_ms
-from parley_stt.unfinished import is_answer, is_unfinished
 
 
 class TurnEnd:
@@ -68,13 +67,6 @@ class TurnEnd:
     def silence_ms(self) -> float:
         """So much silence ends the turn, as far as is known now."""
         return self._silence_ms(self._completeness)
-
-    @property
-    def is_undecided(self) -> bool:
-        """Whether the transcriber may know better what it said of this pause, with more silence."""
-        if self._sentence_end is None or self._said is not None or not self._is_text_whole:
-            return False
-        return not (is_unfinished(self._text) or is_answer(self._text))
 
     def becomes_likely(self) -> bool:
         """Whether an end of the turn is to be expected with the words by now, and was not yet."""

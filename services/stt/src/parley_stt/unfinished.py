@@ -59,10 +59,13 @@ _OPEN_ENDS = (",", "-", "\u2013", "\u2014", "...", "\u2026", ":", ";", "(")
 
 def is_unfinished(text: str) -> bool:
     """Whether more is to be expected after `text`: half a phrase, a filler, half a number."""
-    if text.rstrip().endswith(_OPEN_ENDS):
-        return True
     words = _words_of(_last_sentence(text))
     return bool(words) and (_calls_for_more(words) or _is_dictating(words))
+
+
+def ends_open(text: str) -> bool:
+    """Whether a mark at the end says that more is to come."""
+    return text.rstrip().endswith(_OPEN_ENDS)
 
 
 def is_answer(text: str) -> bool:

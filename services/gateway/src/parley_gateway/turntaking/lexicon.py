@@ -3,7 +3,8 @@
 _NODS = {
     "en": (
         "m", "mm", "mmm", "mhm", "mhmm", "mmhmm", "hm", "hmm", "hum", "um", "uh", "huh", "uhhuh",
-        "ah", "aha", "ooh", "oh", "eh", "er", "wow", "her",
+        "ah", "aha", "haha", "ooh", "oh", "eh", "er", "wow", "her", "ma", "mum",
+        "mama", "ma'am", "yo", "i c",
         "yeah", "yea", "yep", "yup", "yes", "ya", "y'all", "right", "okay", "ok", "alright",
         "all right", "sure", "i see", "got it", "gotcha", "i know", "of course", "exactly",
         "absolutely", "definitely", "totally", "true", "that's right", "indeed", "fine", "good",
@@ -24,7 +25,7 @@ _NODS = {
         "bien", "de acuerdo", "entiendo", "exacto", "eso es", "y", "pues",
     ),
 }  # fmt: skip
-"""With what recognisers make of them: a hummed "mhm" is written as "her"."""
+"""With what recognisers make of them: a hummed "mhm" is written as "her" or "mama"."""
 
 _COMMANDS = {
     "en": (

@@ -13,14 +13,13 @@ from parley_gateway.turntaking.lexicon import backchannels, commands
 
 YOUNG_MS = 600.0
 """What is recognised of less voice than this, before it ends, is half a word ..."""
-NOD_MS = 450.0
+NOD_MS = 350.0
 """... or a nod, which is believed from here on: the bot must not be silent for long."""
-SURE_OF_ONE_WORD = 0.6
-"""The confidence that a single word needs. Coughs reach 0.5; clear words have 0.7."""
+SURE = (0.6, 0.45, 0.4)
+"""The confidence that one word needs, and two, and more different ones. Coughs reach 0.5 with one,
+noise seldom 0.4 with several; clear words have 0.7, and a strong accent 0.4."""
 SURE_OF_ONE_COMMAND = 0.5
 """... if people stop each other with it. A hummed "mm-hmm" may be written as "no"."""
-SURE = 0.45
-"""... and that several words need. Noise reaches 0.4."""
 ECHO_WORDS = 3
 """So many words of the caller's in a row that the bot has just said are its echo ..."""
 RECENT_WORDS = 6
@@ -57,7 +56,7 @@ class WordsDecider(Decider):
             return evidence.answers_question
         if self._commands.begin(said):
             return len(said) > 1 or evidence.confidence >= SURE_OF_ONE_COMMAND
-        return evidence.confidence >= (SURE_OF_ONE_WORD if len(said) == 1 else SURE)
+        return evidence.confidence >= SURE[min(len(set(said)), len(SURE)) - 1]
 
 
 class Phrases:

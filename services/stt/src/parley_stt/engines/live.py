@@ -127,8 +127,6 @@ class LiveRecognition:
 
     async def _pause(self) -> None:
         self._speaking = False
-        if self._at_pause is not None and not self._nothing_to_do:
-            return  # what is known of this pause has to do
         self._at_pause = await self._order(self._utterance.audio(), Urgency.PAUSE)
 
     async def _finalize(self) -> None:

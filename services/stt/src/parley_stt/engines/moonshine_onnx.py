@@ -15,6 +15,7 @@ from parley.audio import HEARING_RATE
 from parley.onnx import open_session
 from parley.weights import WeightFile
 from parley_stt.engines.recognition import Recognition
+from parley_stt.engines.sentence_end import SentenceEnd
 from parley_stt.engines.tokens import Vocabulary
 
 LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
@@ -51,43 +52,43 @@ class Moonshine:
         self._encoder = open_session(ENCODER.verified())
         self._decoder = open_session(DECODER.verified())
         self._vocabulary = Vocabulary(TOKENIZER.verified().read_bytes())
-        self._full_stops = self._vocabulary.tokens(".?!")
-        self._marks = frozenset(self._full_stops + self._vocabulary.tokens(",;:-"))
+        self._marks = frozenset(self._vocabulary.tokens(".?!") + self._vocabulary.tokens(",;:-"))
+        self._sentence_end = SentenceEnd()
         self._outputs = [output.name for output in self._decoder.get_outputs()]
 
     def recognise(self, samples: NDArray[np.float32]) -> Recognition:
         """What is said in `samples`, mono at 16 kHz. Takes a few ms for each 100 ms of audio.
 
-        The confidence is the geometric mean of the tokens' probabilities. The model writes a full
-        stop after nearly everything; how sure it is of that says more: `sentence_end`.
+        The confidence is the geometric mean of the tokens' probabilities.
         """
         began = time.perf_counter()
-        tokens, log_probability, full_stops = self._decode(samples)
+        tokens, log_probability, last = self.decode(samples)
         confidence = exp(log_probability / len(tokens)) if tokens else 0.0
         took_ms = (time.perf_counter() - began) * 1000
-        punctuated = tokens and tokens[-1] in self._marks
-        sentence_end = full_stops[len(tokens) - 1 if punctuated else -1]
-        return Recognition(self._vocabulary.decode(tokens), confidence, took_ms, sentence_end)
+        text = self._vocabulary.decode(tokens)
+        return Recognition(text, confidence, took_ms, self._sentence_end.probability(last))
 
-    def _decode(self, samples: NDArray[np.float32]) -> tuple[list[int], float, list[float]]:
+    def decode(self, samples: NDArray[np.float32]) -> tuple[list[int], float, NDArray[np.float32]]:
+        """The tokens, their log-probability, and the logits after the last word."""
         limit = ceil(len(samples) / HEARING_RATE * TOKENS_PER_SECOND) + 2
         encoded = self._encode(samples)
         cache = _empty_cache()
         tokens: list[int] = []
         total = 0.0
-        full_stops: list[float] = []
+        last = np.zeros(0, np.float32)
         token = START
         for step in range(limit):
             logits = self._step(token, step, encoded, cache)
             token = int(logits.argmax())
+            if token != END or not tokens or tokens[-1] not in self._marks:
+                last = logits
             # To the likeliest token.
             odds = np.exp(logits - logits[token])
-            full_stops.append(float(odds[self._full_stops].sum() / odds.sum()))
             if token == END:
                 break
             tokens.append(token)
             total -= float(np.log(odds.sum()))
-        return tokens, total, full_stops
+        return tokens, total, last
 
     def _encode(self, samples: NDArray[np.float32]) -> Tensors:
         missing = max(0, MIN_SAMPLES - len(samples))
