@@ -1,6 +1,6 @@
 # Parley. `make run` starts the engine, `make test` tests it; both install what they need.
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test lint format bench bench-turns chaos lock clean
+.PHONY: help install run demo test lint format bench bench-turns chaos conformance lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +20,8 @@ demo: install  ## a recorded person calls the engine; the call is printed and sa
 	@$(BIN)/parley demo
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/pytest tests
+	$(BIN)/pytest -n auto --dist worksteal tests/unit tests/contract tests/conformance tests/integration
+	$(BIN)/pytest tests/e2e tests/chaos
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check $(SOURCES)
@@ -37,6 +38,9 @@ bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
 bench-turns: $(VENV)/.dev  ## score turn-taking (20 min); QUICK=1: a fifth of it, into build/turns; SEED= ONLY=
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.turns $(if $(QUICK),--quick) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+conformance: $(VENV)/.dev  ## every provider through the same cases; writes the tables of docs/providers.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.providers
 
 chaos: $(VENV)/.dev  ## break everything, count what callers notice; SEED= ONLY= COUNT= FIRST=
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) \
@@ -64,8 +68,9 @@ $(VENV)/.run: $(VENV)/.python requirements/run.txt requirements/models.txt $(PRO
 	@$(BIN)/pip install -q --no-deps --no-build-isolation $(PROJECTS:%=-e ./%)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements/dev.txt $(wildcard tests/plugins/*/pyproject.toml)
-	@echo "installing what the tests need ..."
+$(VENV)/.dev: $(VENV)/.run requirements/all.txt requirements/dev.txt $(wildcard tests/plugins/*/pyproject.toml)
+	@echo "installing what the tests need, every provider's SDK among it ..."
+	@$(BIN)/pip install -q --require-hashes -r requirements/all.txt
 	@$(BIN)/pip install -q --require-hashes -r requirements/dev.txt
 	@$(BIN)/pip install -q --no-deps --no-build-isolation $(patsubst %,-e ./%,$(wildcard tests/plugins/*))
 	@touch $@

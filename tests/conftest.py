@@ -4,9 +4,15 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from parley import logs
 from parley.bus import Bus
 from parley.config import ServiceConfig
 from support.nats import NatsServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_as_in_a_service() -> None:
+    logs.quieten()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ import pytest_asyncio
 from parley.messages import ChatMessage, ReplySpec, Retry
 from parley.profiles import DEFAULT_PROMPT
 from parley.providers import ProviderError, settings_for
-from parley_agent import gguf
 from parley_agent.continuation import GO_ON
+from parley_agent.embedded import gguf
 from parley_agent.providers.llama import LlamaAgent
 from parley_agent.replying import write_reply
 from support.chat_server import DONE, Answer, ChatServer, Listener, chunk
@@ -50,6 +50,13 @@ async def test_it_answers_piece_by_piece(model: None) -> None:
     pieces = await reply(llama(), asked("What is the capital of Italy?"))
     assert len(pieces) > 3
     assert "Rome" in "".join(pieces)
+
+
+async def test_what_is_being_said_can_be_read_ahead(model: None) -> None:
+    agent = llama()
+    for said in ("What is", "What is the cap.", "What is the capital of Italy?"):
+        await agent.prepare(asked(said))
+        assert "Rome" in "".join(await reply(agent, asked("What is the capital of Italy?")))
 
 
 async def test_replies_have_an_end(model: None) -> None:

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from contract.servers.openai_api import OpenAIServer
+from parley import accounts
 from parley.breaker import BreakerOpen
 from parley.guarded import Breakers, Guarded
-from parley.messages import ChatMessage, JobRequest, ReplySpec, Retry
-from parley.providers import ProviderError, settings_for
+from parley.messages import ChatMessage, JobRequest, ReplySpec, Retry, ToolCall
+from parley.providers import ProviderError, ReplyPiece, Usage, settings_for
 from parley.subjects import Stage
 from parley_agent.continuation import GO_ON
-from parley_agent.providers.openai_chat import OpenAIAgent
+from parley_agent.providers.openai_chat import OpenAIAgent, OpenAISettings
 from parley_agent.replying import ReplyHandler, write_reply
+from support.agents import WEATHER, all_of, exchange
 from support.chat_server import CUT, DONE, HANG, PING, RESET, Answer, ChatServer, Listener, chunk
 
 KEY = "sk-a-very-secret-key"
@@ -55,6 +58,8 @@ async def test_a_good_reply_arrives() -> None:
     assert await ask(server, temperature=0.5, maxTokens=7) == ["Hel", "lo."]
     (request,) = server.requests
     assert (request["model"], request["temperature"], request["max_tokens"]) == ("m", 0.5, 7)
+    assert "tools" not in request
+    assert "reasoning_effort" not in request
     assert request["messages"][-1] == {"role": "user", "content": "Hello."}
 
 
@@ -190,11 +195,142 @@ async def test_closing_the_generator_closes_the_connection() -> None:
             await server.left.wait()
 
 
+# --- Keys and settings
+
+
 async def test_openai_without_a_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(ProviderError, match="OPENAI_API_KEY") as refused:
-        OpenAIAgent(settings_for(OpenAIAgent, {}))
+    for settings in ({}, {"baseUrl": "http://localhost:1/v1", "apiKey": "env:OPENAI_API_KEY"}):
+        with pytest.raises(ProviderError, match="OPENAI_API_KEY") as refused:
+            OpenAIAgent(settings_for(OpenAIAgent, settings))
+        assert refused.value.retry is Retry.NEVER
+
+
+async def test_a_server_elsewhere_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert await ask(ChatServer(GOOD)) == ["Hel", "lo."]
+
+
+async def test_a_key_in_place_of_its_reference_is_refused_and_not_shown() -> None:
+    with pytest.raises(ProviderError) as refused:
+        settings_for(OpenAIAgent, {"apiKey": KEY})
     assert refused.value.retry is Retry.NEVER
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ({}, {"max_completion_tokens": 256, "reasoning_effort": "none"}),
+        ({"model": "gpt-5.4-mini"}, {"max_completion_tokens": 256, "reasoning_effort": "none"}),
+        ({"model": "gpt-4.1"}, {"max_completion_tokens": 256}),
+        (
+            {"reasoningEffort": "low", "baseUrl": "https://eu.api.openai.com/v1"},
+            {"max_completion_tokens": 256, "reasoning_effort": "low"},
+        ),
+        ({"baseUrl": "http://openai.com.localhost/v1"}, {"max_tokens": 256}),
+        (
+            {"baseUrl": "http://localhost:1/v1", "reasoningEffort": "high", "temperature": 1},
+            {"max_tokens": 256, "reasoning_effort": "high", "temperature": 1},
+        ),
+    ],
+)
+async def test_models_are_asked_in_the_words_that_they_know(
+    settings: dict[str, Any], options: dict[str, Any]
+) -> None:
+    checked = settings_for(OpenAIAgent, settings)
+    assert isinstance(checked, OpenAISettings)
+    assert checked.options() == options
+
+
+# --- Tools
+
+
+def call_piece(index: int | None, arguments: str = "", **named: str) -> str:
+    """An event with a piece of a tool call."""
+    function = {"arguments": arguments} | ({"name": named["name"]} if "name" in named else {})
+    piece = {"index": index, "function": function} | ({"id": named["id"]} if "id" in named else {})
+    event = json.loads(chunk())
+    event["choices"][0]["delta"] = {"tool_calls": [piece]}
+    return json.dumps(event)
+
+
+def usage_of(read: int, written: int) -> str:
+    """The event with what the reply has cost."""
+    used = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    return json.dumps(json.loads(chunk()) | {"choices": [], "usage": used})
+
+
+async def pieces(server: ChatServer, **settings: Any) -> list[ReplyPiece]:
+    """All that the agent yields, with a tool on offer."""
+    async with server.serving() as url:
+        agent = OpenAIAgent(settings_for(OpenAIAgent, {"baseUrl": url, **settings}))
+        return await all_of(agent, HISTORY, tools=[WEATHER])
+
+
+@pytest.mark.parametrize("indices", [(0, 1), (0, 0), (None, None)])
+async def test_parallel_calls_are_put_together(indices: tuple[int | None, ...]) -> None:
+    events = []
+    for index, (city, number) in zip(indices, (("Rome", "1"), ("Oslo", "2")), strict=True):
+        events += [call_piece(index, id=f"call_{number}", name="weather")]
+        events += [call_piece(index, part) for part in ('{"ci', f'ty": "{city}"}}')]
+    server = ChatServer(Answer(events=[*events, chunk(finish="tool_calls"), usage_of(8, 4), DONE]))
+    assert await pieces(server) == [
+        ToolCall(id="call_1", name="weather", arguments='{"city": "Rome"}'),
+        ToolCall(id="call_2", name="weather", arguments='{"city": "Oslo"}'),
+        Usage(8, 4),
+    ]
+
+
+async def test_a_call_without_arguments_and_without_an_id() -> None:
+    events = [call_piece(0, name="weather"), chunk(finish="stop"), DONE]
+    (call,) = await pieces(ChatServer(Answer(events=events)))
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("weather", "{}")
+    assert call.id
+
+
+@pytest.mark.parametrize("arguments", ['{"city": "Ro', '"Rome"', "Rome"])
+async def test_a_broken_call_is_a_failure(arguments: str) -> None:
+    events = [call_piece(0, arguments, id="1", name="weather"), chunk(finish="length"), DONE]
+    assert (await failure(Answer(events=events))).retry is Retry.NOW
+
+
+async def test_the_cost_may_come_with_the_end_or_never() -> None:
+    last = json.loads(chunk(finish="stop")) | {"usage": json.loads(usage_of(3, 2))["usage"]}
+    server = ChatServer(Answer(events=[chunk("Hi."), json.dumps(last), DONE]))
+    assert await pieces(server) == ["Hi.", Usage(3, 2)]
+    assert await pieces(ChatServer(Answer(events=[chunk("Hi."), chunk(finish="stop")]))) == ["Hi."]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_a_server_that_knows_no_cost_is_asked_without(status: int) -> None:
+    refused = Answer(status, error={"message": "Unrecognized request argument: stream_options"})
+    server = ChatServer(refused, GOOD)
+    async with server.serving() as url:
+        agent = OpenAIAgent(settings_for(OpenAIAgent, {"baseUrl": url}))
+        for _ in range(2):
+            assert await all_of(agent, HISTORY) == ["Hel", "lo."]
+    assert ["stream_options" in request for request in server.requests] == [True, False, False]
+
+
+# --- As it is
+
+
+async def test_a_whole_exchange_with_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with OpenAIServer() as server:
+        monkeypatch.setenv("OPENAI_API_KEY", server.key)
+        agent = OpenAIAgent(settings_for(OpenAIAgent, server.settings()))
+        calls = await exchange(agent)
+        assert server.violations == []
+    assert [call.id for call in calls] == ["call_0", "call_1"]
+    assistant, first, second = server.asked[-1]["messages"][-3:]
+    assert [call["id"] for call in assistant["tool_calls"]] == ["call_0", "call_1"]
+    assert [first["role"], second["role"]] == ["tool", "tool"]
+    assert (first["tool_call_id"], second["tool_call_id"]) == ("call_0", "call_1")
+
+
+# --- Failures that last
 
 
 async def test_a_reply_that_another_worker_began_is_gone_on_with() -> None:
@@ -225,6 +361,7 @@ async def test_a_server_that_fails_is_left_alone_and_probed() -> None:
                     handler.open(asked)
                 assert (refused.value.retry, refused.value.retry_after) == (Retry.LATER, wait)
             now += wait
+            accounts._accounts.clear()  # Of these, the clock is the real one.
         for _ in range(2):
             await handler.open(asked)(job)
     assert job.text == "Hello." * 2

@@ -34,7 +34,10 @@ def chunk(text: str | None = None, finish: str | None = None) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server sends: an error with this status, or these events."""
+    """What the server sends: an error with this status, or these events.
+
+    An event is what stands after `data:`; one of more lines is sent as it is.
+    """
 
     status: int = 200
     events: list[str] = field(default_factory=list)
@@ -70,7 +73,7 @@ class ChatServer:
         elif answer.status == 200:
             await self._stream(answer, reader, writer)
         else:
-            error = {"message": f"not with {head}", "code": "x"} | answer.error
+            error = {"message": f"not with {head}", "code": "x", **answer.error}
             body = json.dumps({"error": error}).encode()
             writer.write(_head(answer, "application/json", f"Content-Length: {len(body)}") + body)
         writer.close()
@@ -93,7 +96,7 @@ class ChatServer:
                     return None
                 case "cut":
                     return None
-            _write_chunk(writer, f"data: {event}\n\n")
+            _write_chunk(writer, event if "\n" in event else f"data: {event}\n\n")
         writer.write(b"0\r\n\r\n")
         return None
 

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from parley.messages import Retry
-from parley_agent.chat_errors import sorted_error
+from parley_agent.clouds.chat_errors import sorted_error
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1/chat/completions")
 

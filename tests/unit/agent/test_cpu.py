@@ -3,9 +3,9 @@
 import pytest
 
 from parley.providers import ProviderError
-from parley_agent import llama_server
-from parley_agent.cpu import missing_in
-from parley_agent.llama_config import LlamaConfig
+from parley_agent.embedded import llama_server
+from parley_agent.embedded.cpu import missing_in
+from parley_agent.embedded.llama_config import LlamaConfig
 
 MODERN = "processor\t: 0\nflags\t\t: fpu sse2 avx avx2 fma f16c bmi1 bmi2\n"
 

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 from parley.messages import ChatMessage
-from parley_agent.examples import EXAMPLES, with_examples
-from parley_agent.history import tokens, trimmed
+from parley_agent.embedded.examples import EXAMPLES, with_examples
+from parley_agent.embedded.history import tokens, trimmed
 
 SYSTEM = ChatMessage(role="system", content="Be brief.")
 

@@ -7,7 +7,7 @@ import pytest
 
 from parley.messages import ChatMessage
 from parley.providers import ProviderError
-from parley_agent.prompts import Prompts
+from parley_agent.embedded.prompts import Ahead, Prompts
 
 PROMPT = [ChatMessage(role="system", content="Be kind.")]
 CALL = [*PROMPT, ChatMessage(role="user", content="Hello.")]
@@ -61,3 +61,48 @@ async def test_another_prompt_is_not_waited_for() -> None:
     await prompts.settled([ChatMessage(role="user", content="Hello.")])
     reader.finish.set()
     await other
+
+
+async def test_what_is_said_is_read_ahead_and_the_reply_waits_for_that() -> None:
+    reader = Reader()
+    ahead = Ahead(reader)
+    reading = asyncio.create_task(ahead.read(CALL))
+    await asyncio.sleep(0)
+    await ahead.read(CALL)  # One at a time: this one is left.
+    reply = asyncio.create_task(replied(ahead, CALL))
+    other = asyncio.create_task(replied(ahead, [*PROMPT, *CALL]))
+    await asyncio.wait([other])
+    assert not reply.done()
+    reader.finish.set()
+    await asyncio.gather(reading, reply)
+    assert reader.readings == 1
+
+
+async def test_nothing_is_read_ahead_while_a_reply_is_made() -> None:
+    reader = Reader()
+    ahead = Ahead(reader)
+    async with ahead.reply(CALL):
+        await ahead.read(CALL)
+    assert reader.readings == 0
+    reader.finish.set()
+    await ahead.read(CALL)
+    assert reader.readings == 1
+
+
+async def test_a_reading_ahead_that_fails_does_not_fail_the_reply() -> None:
+    reader = Reader()
+    reader.fails = True
+    ahead = Ahead(reader)
+    reading = asyncio.create_task(ahead.read(CALL))
+    await asyncio.sleep(0)
+    reply = asyncio.create_task(replied(ahead, CALL))
+    await asyncio.sleep(0)
+    reader.finish.set()
+    await reply
+    with pytest.raises(ProviderError):
+        await reading
+
+
+async def replied(ahead: Ahead, history: Sequence[ChatMessage]) -> None:
+    async with ahead.reply(history):
+        pass

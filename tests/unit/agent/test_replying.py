@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parley.messages import ChatMessage, JobRequest, ReplySpec, ReplyText, Retry
+from parley.messages import ChatMessage, JobRequest, ReplySpec, ReplyText, Retry, ToolDescription
 from parley.providers import Agent, AgentCapabilities, Patience, ProviderError, ProviderSettings
 from parley.subjects import Stage
 from parley_agent.replying import ReplyHandler, prepare, write_reply
@@ -25,7 +25,12 @@ class Echo(Agent):
         self.prepared = history
 
     async def generate_response(
-        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+        self,
+        history: Sequence[ChatMessage],
+        *,
+        conversation_id: str,
+        is_interrupt: bool = False,
+        tools: Sequence[ToolDescription] = (),
     ) -> AsyncGenerator[str, None]:
         self.asked = (conversation_id, is_interrupt)
         try:
@@ -100,6 +105,28 @@ async def test_preparing_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     assert job.sent == []
 
 
+SAYING = {"prepare": True, "ahead": True}
+
+
+class Reading(Echo):
+    capabilities = AgentCapabilities(reads_ahead=True)
+
+
+async def test_only_who_reads_ahead_is_given_what_is_being_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = Reading(ProviderSettings())
+    running: Any = FakeJob()
+    handler = ReplyHandler()
+    monkeypatch.setattr(handler._agents, "get", lambda spec: agent)
+    await handler.open(request(provider="reading", history=HISTORY, **SAYING))(running)
+    assert [message.content for message in agent.prepared] == ["Hello."]
+    monkeypatch.setattr(handler._agents, "get", lambda spec: Echo(ProviderSettings()))
+    with pytest.raises(ProviderError, match="does not read ahead") as refused:
+        handler.open(request(provider="echo", history=HISTORY, **SAYING))
+    assert refused.value.retry is Retry.NEVER
+
+
 class Recital(Agent):
     """Writes the same reply whatever it is asked, and hangs when it is told to."""
 
@@ -109,7 +136,12 @@ class Recital(Agent):
     closed = False
 
     async def generate_response(
-        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+        self,
+        history: Sequence[ChatMessage],
+        *,
+        conversation_id: str,
+        is_interrupt: bool = False,
+        tools: Sequence[ToolDescription] = (),
     ) -> AsyncGenerator[str, None]:
         self.history = history
         try:

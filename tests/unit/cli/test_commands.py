@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from unit.cli.line import Line, a_reply, answering, in_turn
 
-from parley_cli import board, checks, doctor, main, plan, ports, services, wav
+from parley_cli import board, checks, doctor, main, plan, ports, services, trials, wav
 from parley_cli.call import Options, connect
 from parley_cli.checks import Check, Level
 from parley_cli.errors import Failure
@@ -190,6 +190,18 @@ def test_doctor_names_a_provider_that_is_not_installed(tmp_path: Path) -> None:
     path.write_text("agents:\n  anna:\n    llmFallbacks: [{provider: somebody}]\n")
     failed = [check for check in checks.agents(path) if check.level is Level.FAIL]
     assert "somebody" in failed[0].found
+
+
+def test_doctor_tries_each_provider_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    path = tmp_path / "agents.yaml"
+    agent = "{llmProvider: openai, openaiApiKey: env:NO_SUCH_KEY, voiceProvider: nobody}"
+    path.write_text(f"agents: {{a: {agent}, b: {agent}}}")
+    found = {check.what: check for check in trials.providers(path)}
+    assert list(found) == ["stt moonshine", "agent openai", "tts nobody"]
+    assert found["stt moonshine"].level is Level.OK
+    assert "set NO_SUCH_KEY" in found["agent openai"].found
+    assert found["tts nobody"].level is Level.FAIL
 
 
 def test_doctor_names_a_decider_that_is_not_installed(tmp_path: Path) -> None:

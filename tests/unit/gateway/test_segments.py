@@ -32,6 +32,20 @@ def test_the_first_segment_may_be_a_clause() -> None:
     ]
 
 
+def test_a_short_first_clause_is_given_with_its_comma() -> None:
+    segmenter = Segmenter()
+    assert segmenter.push("I'm sorry") == []
+    assert segmenter.push(",") == ["I'm sorry,"]
+    assert segmenter.push(" I can't,") == []
+    assert segmenter.push(" not now. ") == ["I can't, not now."]
+
+
+def test_a_very_short_first_clause_and_a_number_are_not_cut() -> None:
+    assert segments("Yes, there are 1,500,000 of them.", step=1, first_clause=True) == [
+        "Yes, there are 1,500,000 of them."
+    ]
+
+
 def test_a_sentence_is_given_as_soon_as_the_next_begins() -> None:
     segmenter = Segmenter()
     assert segmenter.push("Hello there.") == []

@@ -124,6 +124,21 @@ def test_quiet_is_when_nobody_speaks_or_is_about_to() -> None:
     assert not turns.quiet
 
 
+def test_more_is_heard_while_the_caller_speaks_and_no_reply_is_made() -> None:
+    turns = taking(earlyReply=True)
+    assert not turns.hears_more
+    turns.speech_started(0.0)
+    assert turns.hears_more
+    turns.transcription(0.4, "how are you", is_final=False)
+    assert turns.hears_more
+    turns.speech_ended(0.5)
+    assert not turns.hears_more
+    turns.probable_end_of_turn(0.6)
+    turns.end_of_turn(0.9)
+    turns.speech_started(1.0)
+    assert not turns.hears_more
+
+
 def test_a_turn_of_which_parts_were_said_elsewhere_is_answered_as_a_whole() -> None:
     turns = taking()
     turns.restore(0.0, 3, ["my name is Alex."], replying=False)

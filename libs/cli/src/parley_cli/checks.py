@@ -15,7 +15,9 @@ import httpx
 
 from parley import deciders, profiles, providers
 from parley.profiles import Profile
+from parley.providers import AgentCapabilities
 from parley.subjects import Stage
+from parley.tools import McpServer
 from parley_cli import plan, ports, services
 
 OLDEST_PYTHON = (3, 11)
@@ -157,6 +159,22 @@ def agents(path: Path | None) -> Iterator[Check]:
                 text = f"the {stage} provider {provider!r} is not installed"
                 yield Check(Level.FAIL, f"agent {name}", text, mend)
         yield from _deciders(name, profile)
+        yield from _tools(name, profile)
+
+
+def _tools(name: str, profile: Profile) -> Iterator[Check]:
+    """Who writes the replies can call the profile's tools, and what those need is installed."""
+    for choice in profile.candidates(Stage.AGENT) if profile.tools else []:
+        try:
+            agent = providers.load(Stage.AGENT, choice.provider)
+        except providers.UnknownProvider:
+            continue
+        if not getattr(agent, "capabilities", AgentCapabilities()).calls_tools:
+            text = f"{choice.provider!r} calls no tools: with it, the agent only speaks"
+            yield Check(Level.WARN, f"agent {name}", text, "name another llmProvider")
+    if any(isinstance(tool, McpServer) for tool in profile.tools) and find_spec("mcp") is None:
+        mend = "pip install 'parley-voice-agent[mcp]' where the worker runs"
+        yield Check(Level.WARN, f"agent {name}", "MCP servers need the mcp package", mend)
 
 
 def _deciders(name: str, profile: Profile) -> Iterator[Check]:

@@ -16,7 +16,10 @@ NOT_THE_END = ("draining", "internal_error", "no_capacity", "client_too_slow", "
 """Why a server closes the connection of a call that can go on over another one."""
 RESUME_SECONDS = 60.0
 """How long a server waits for a call to be resumed, where it does not say."""
-IN_WORDS = {"idle": "you said nothing for a long time"}
+IN_WORDS = {
+    "idle": "you said nothing for a long time",
+    "bot_hang_up": "the bot has ended the call",
+}
 """Why a server ends a call, where its own word for that does not say enough."""
 
 

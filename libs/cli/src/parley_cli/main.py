@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 
 from parley.audio import SAMPLE_RATES
-from parley_cli import checks, doctor, services
+from parley_cli import checks, doctor, services, trials
 from parley_cli.call import Options
 from parley_cli.demo import demo as run_demo
 from parley_cli.errors import Failure, Usage
@@ -153,9 +154,13 @@ def run_doctor(
     url: Annotated[
         str | None, typer.Option(help="A gateway that must be up: http://HOST:8080.")
     ] = None,
+    providers: Annotated[
+        bool, typer.Option("--providers", help="Try each provider's key with a real request.")
+    ] = False,
 ) -> None:
     """Look for whatever would keep the engine from working, and say how to mend it."""
-    raise typer.Exit(doctor.show(checks.everything(url), console))
+    tried = trials.providers(default_agents()) if providers else ()
+    raise typer.Exit(doctor.show(chain(checks.everything(url), tried), console))
 
 
 @app.command()

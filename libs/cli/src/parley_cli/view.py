@@ -85,7 +85,7 @@ class View:
                 self._decided()
 
     def _note(self, event: Event) -> str | None:
-        """What has become of the connection, if the event says anything of it."""
+        """What happens beside speaking, if the event says anything of that."""
         match event.type:
             case "connection_lost":
                 self._lost_at = event.at
@@ -99,6 +99,12 @@ class View:
                 return f"on hold: {event.data.get('reason', 'the engine is away')}"
             case "back":
                 return "the engine is back"
+            case "tool_called":
+                return f"({event.data['name']})"
+            case "transfer":
+                return f"(transfer to {event.data['destination']}: {event.data['number']})"
+            case "dtmf":
+                return f"(keys {event.data['digits']})"
         return None
 
     def _decided(self) -> None:

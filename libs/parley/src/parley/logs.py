@@ -38,10 +38,19 @@ def configure(
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # uvicorn would write each call's URL, and with it the caller's token.
-    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "nats", "uvicorn", "openai"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    quieten()
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def quieten() -> None:
+    """Keep what is secret out of the logs, at any level.
+
+    uvicorn would write each call's URL, and with it the caller's token; websockets the keys and
+    what callers say; SDKs that, too.
+    """
+    quiet = ("httpx", "httpx2", "httpcore", "httpcore2", "nats", "uvicorn", "websockets")
+    for noisy in (*quiet, "openai", "anthropic", "google_genai"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

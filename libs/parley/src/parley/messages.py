@@ -155,6 +155,41 @@ class ReplyText(JobMessage):
     text: str
 
 
+class ToolCall(BaseModel):
+    """A model wants a tool to be called. `arguments` is the text of a JSON object."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    arguments: str = "{}"
+    signature: str = ""
+    """What the provider wants back with the call; another provider ignores it."""
+
+
+class ToolsCalled(JobMessage):
+    """The model wants these tools to be called, at once, after the text so far.
+
+    They are under way now, unless the request's `hold_tools` keeps them waiting. While they run,
+    and the caller has heard nothing for `filler_after_ms`, `filler` may be said.
+    """
+
+    type: Literal["tools_called"] = "tools_called"
+    calls: list[ToolCall]
+    filler: str = ""
+    filler_after_ms: int = 0
+
+
+class ToolReturned(JobMessage):
+    """What a call has given, for the model; `ok`: whether it went well."""
+
+    type: Literal["tool_returned"] = "tool_returned"
+    id: str
+    ok: bool
+    content: str
+    took_ms: float = 0.0
+
+
 class Speak(JobMessage):
     """Speak this text. Segments of a turn are numbered from 0."""
 
@@ -277,7 +312,7 @@ AnyMessage = Annotated[
     JobRequest | JobAccepted | JobRefused | WorkerStatus
     | SpeechStarted | SpeechProgress | SpeechEnded | Transcription
     | EagerEndOfTurn | TurnResumed | EndOfTurn
-    | ReplyText | Speak | SpeakEnd | SpeechMarks | SegmentSpoken
+    | ReplyText | ToolsCalled | ToolReturned | Speak | SpeakEnd | SpeechMarks | SegmentSpoken
     | Heartbeat | Draining | Done | Failed
     | Begin | Interrupt | Cancel | Mute | End | Taken | KeepAlive,
     Field(discriminator="type"),
@@ -341,27 +376,53 @@ class HearingSpec(Spec):
     turn_open: bool = False
 
 
-class ChatMessage(BaseModel):
-    """One entry of the history, as language models take it."""
+class ToolDescription(BaseModel):
+    """What a model is told of a tool. `parameters` is a JSON schema of type object."""
 
     model_config = ConfigDict(frozen=True)
 
-    role: Literal["system", "user", "assistant"]
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+class ChatMessage(BaseModel):
+    """One entry of the history, as language models take it.
+
+    An assistant's may have `tool_calls`; each is followed by a message of the role `tool`, whose
+    `content` is what that call, `tool_call_id`, has given.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str = ""
 
 
 class ReplySpec(Spec):
     """One turn's reply to this history; the last message is the caller's.
 
     `prepare`: no reply is wanted yet, only readiness for a call that begins with this history.
+    `ahead`: so while the caller still speaks the last message; refused where that is no use.
     `written`: what a worker that was lost has written of this reply; only the rest is wanted.
+
+    `tools`: those of the profile (`parley.tools`). With `hold_tools` none is run: the job is done
+    once the model has called some. A history may end with tools that this reply has called, and
+    their results. Calls without a result are to be run first; those in `begun` have been begun
+    by a worker that was lost.
     """
 
     stage = Stage.AGENT
     history: list[ChatMessage]
     is_interrupt: bool = False
     prepare: bool = False
+    ahead: bool = False
     written: str = ""
+    tools: list[dict[str, Any]] = []
+    hold_tools: bool = False
+    begun: list[str] = []
 
 
 class SpeechSpec(Spec):

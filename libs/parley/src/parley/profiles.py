@@ -4,13 +4,16 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from parley.policies import Idle, Interruption, Message, Section
+from parley.secret_refs import NOT_A_REFERENCE, Settings
 from parley.subjects import Stage
+from parley.tools import Tools
+from parley.usual_keys import UsualKeys
 
 DEFAULT_PROMPT = (
     "You are a friendly voice assistant. Answer in one or two short spoken sentences. "
@@ -31,11 +34,11 @@ class ProviderChoice(Section):
     provider: str = Field(min_length=1)
     """The name of an installed provider of the stage."""
 
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     """Its settings: see docs/providers.md."""
 
 
-class Profile(Section):
+class Profile(UsualKeys):
     """One agent. Keys in the file are camelCase: `transcriberProvider`."""
 
     transcriber_provider: str = "moonshine"
@@ -47,13 +50,13 @@ class Profile(Section):
     voice_provider: str = "hibari"
     """Who speaks: the name of an installed synthesizer."""
 
-    transcriber: dict[str, Any] = {}
+    transcriber: Settings = {}
     """Settings of the transcriber: see docs/providers.md."""
 
-    llm: dict[str, Any] = {}
+    llm: Settings = {}
     """Settings of the language model."""
 
-    voice: dict[str, Any] = {}
+    voice: Settings = {}
     """Settings of the synthesizer, among them the voice's name."""
 
     transcriber_fallbacks: list[ProviderChoice] = []
@@ -90,7 +93,7 @@ class Profile(Section):
     """`client`: the caller's side cancels echo. `mute`: the bot hears nothing while it speaks.
     `cancel`: the engine takes the bot's own voice out of what it hears."""
 
-    endpointing_ms: int = Field(default=400, ge=100, le=5000)
+    endpointing_ms: int = Field(default=320, ge=100, le=5000)
     """So much silence (ms) ends a turn that seems complete."""
 
     endpointing_max_ms: int = Field(default=1800, ge=100, le=10_000)
@@ -106,6 +109,9 @@ class Profile(Section):
 
     idle: Idle = Idle()
     """What happens when the caller says nothing."""
+
+    tools: Tools = []
+    """What the agent can do beside speaking: see docs/tools.md."""
 
     @property
     def interruptions(self) -> list[Interruption]:
@@ -124,7 +130,12 @@ class Profile(Section):
                 main, settings, fallbacks = self.llm_provider, self.llm, self.llm_fallbacks
             case Stage.TTS:
                 main, settings, fallbacks = self.voice_provider, self.voice, self.voice_fallbacks
-        return [ProviderChoice(provider=main, settings=settings), *fallbacks]
+        named = [ProviderChoice(provider=main, settings=settings), *fallbacks]
+        return [self._with_usual_settings(stage, choice) for choice in named]
+
+    def _with_usual_settings(self, stage: Stage, choice: ProviderChoice) -> ProviderChoice:
+        usual = self.usual_settings(stage, choice.provider)
+        return choice.model_copy(update={"settings": {**usual, **choice.settings}})
 
 
 class Profiles(Section):
@@ -169,19 +180,33 @@ def parse(text: str, name: str = "agents.yaml") -> Profiles:
 
 
 def _explain(error: Mapping[str, Any], tree: yaml.Node | None, name: str) -> str:
-    path = [str(part) for part in error["loc"]]
+    path = _without_kinds(tree, [str(part) for part in error["loc"]])
     line, reached = _find(tree, path)
     what = ".".join(path)
-    got = f", not {error['input']!r}" if reached and _is_plain(error.get("input")) else ""
+    shown = reached and error["type"] != NOT_A_REFERENCE and _is_plain(error.get("input"))
+    got = f", not {error['input']!r}" if shown else ""
     if error["type"] == "extra_forbidden":
-        allowed = _allowed_keys(path[:-1])
+        allowed = _allowed_keys([str(part) for part in error["loc"]][:-1])
         close = difflib.get_close_matches(path[-1], allowed, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{name}, line {line}: unknown key {what!r}{hint} Allowed: {', '.join(allowed)}"
     if error["type"] == "model_type":
-        allowed = _allowed_keys(path)
+        allowed = _allowed_keys([str(part) for part in error["loc"]])
         return f"{name}, line {line}: {what}: must have keys{got}. Allowed: {', '.join(allowed)}"
     return f"{name}, line {line}: {what}: {_lower(error['msg'])}{got}"
+
+
+def _without_kinds(node: yaml.Node | None, path: list[str]) -> list[str]:
+    """The path without the `type` of a section that has one, which pydantic puts after it."""
+    kept: list[str] = []
+    for part in path:
+        kind = _entry(node, "type") if isinstance(node, yaml.MappingNode) else None
+        if kind is not None and kind[1].value == part:
+            continue
+        kept.append(part)
+        found = _entry(node, part)
+        node = None if found is None else found[1]
+    return kept
 
 
 def _find(node: yaml.Node | None, path: list[str]) -> tuple[int, bool]:
@@ -213,11 +238,18 @@ def _allowed_keys(path: list[str]) -> list[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             fields = {field.alias: field.annotation for field in kind.model_fields.values()}
             kind = fields[part]
+        elif get_origin(kind) is Annotated:
+            kind = _of_type(get_args(get_args(kind)[0]), part)
         else:
             kind = get_args(kind)[-1]
         if NoneType in get_args(kind):
             kind = get_args(kind)[0]
     return [field.alias or name for name, field in kind.model_fields.items()]
+
+
+def _of_type(kinds: tuple[Any, ...], name: str) -> Any:
+    """Of sections that differ in their `type`, the one of that name."""
+    return next(kind for kind in kinds if name in get_args(kind.model_fields["type"].annotation))
 
 
 def _is_plain(value: Any) -> bool:

@@ -21,7 +21,8 @@ from parley.audio import HEARING_RATE as HEARING_RATE
 from parley.faults import InputLost as InputLost
 from parley.faults import ProviderError as ProviderError
 from parley.marks import Mark, message_up_to
-from parley.messages import ChatMessage, Retry
+from parley.messages import ChatMessage, Retry, ToolDescription
+from parley.messages import ToolCall as ToolCall
 from parley.patience import Patience as Patience
 from parley.subjects import Stage
 
@@ -64,9 +65,7 @@ class Cue(Enum):
     SPEECH_STARTED = "speech_started"
     """Speech has begun, within the last `cue_lag_ms` of audio."""
     PAUSE = "pause"
-    """Speech has just stopped and may be over: a good moment for a partial transcription. It comes
-    once more in the same pause if the last one's `sentence_end` leaves open whether it is over.
-    """
+    """Speech has just stopped and may be over: a good moment for a partial transcription."""
     FINALIZE = "finalize"
     """Speech is over: make the audio so far a final transcription now."""
 
@@ -181,6 +180,22 @@ class AgentCapabilities:
     continues_reply: bool = False
     """It goes on with a reply that the history ends with. It may repeat that; the worker strips
     it. Without this, the worker has the whole reply written anew and drops what is known."""
+    reads_ahead: bool = False
+    """`prepare` is worth its while with what the caller has said so far of a turn, too."""
+    calls_tools: bool = False
+    """It takes `tools`, and yields a ToolCall for each that the model wants called."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a reply has cost, in the provider's tokens."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+ReplyPiece = str | ToolCall | Usage
+"""What an agent yields: text, a whole tool call, and once, near the end, what it has used."""
 
 
 class Agent(Provider):
@@ -195,18 +210,29 @@ class Agent(Provider):
 
     @abstractmethod
     def generate_response(
-        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
-    ) -> AsyncGenerator[str, None]:
+        self,
+        history: Sequence[ChatMessage],
+        *,
+        conversation_id: str,
+        is_interrupt: bool = False,
+        tools: Sequence[ToolDescription] = (),
+    ) -> AsyncGenerator[ReplyPiece, None]:
         """Yield the reply to `history` piece by piece, as soon as each is there.
 
-        `history` ends with the caller's message, or, with `continues_reply`, with the beginning
-        of the reply. `is_interrupt`: the caller's message cut off the last reply. Closing the
-        generator must stop the work behind it at once. Raises ProviderError where the reply
-        could not be written to its end: a generator that just ends has written all of it.
+        `history` ends with the caller's message, with a tool's result, or, with
+        `continues_reply`, with the beginning of the reply. `is_interrupt`: the caller's message
+        cut off the last reply. `tools` come only to an agent that `calls_tools`; it yields the
+        calls last, and is asked again with their results. Closing the generator must stop the
+        work behind it at once. Raises ProviderError where the reply could not be written to its
+        end: a generator that just ends has written all of it.
         """
 
     async def prepare(self, history: Sequence[ChatMessage]) -> None:
-        """A call begins with this history: do what makes its first reply quicker, if anything."""
+        """A call begins with this history: do what makes its first reply quicker, if anything.
+
+        With `reads_ahead` it is also called while the caller speaks: the last message is then the
+        caller's, as far as it was heard.
+        """
 
 
 # --- Synthesizers ------------------------------------------------------------------------
@@ -268,6 +294,8 @@ class Synthesizer(Provider):
 
 # --- Finding them ------------------------------------------------------------------------
 
+_loaded: dict[tuple[Stage, str], type[Provider]] = {}
+
 
 class UnknownProvider(ProviderError):
     """No provider of that name is installed for the stage."""
@@ -290,12 +318,24 @@ def load(stage: Stage, name: str) -> type[Provider]:
         provider = found.load()
     except ImportError as error:
         raise UnknownProvider(
-            f"the {stage} provider {name!r} needs a package that is not installed: {error.name}",
+            f"the {stage} provider {name!r} needs {error.name}, which is not installed: "
+            f"pip install '{_package(found)}'",
             Retry.NOW,
         ) from error
     if not (isinstance(provider, type) and issubclass(provider, Provider)):
         raise UnknownProvider(f"{found.value} is not a parley Provider", Retry.NEVER)
+    _loaded[stage, name] = provider
     return provider
+
+
+def is_new(stage: Stage, name: str) -> bool:
+    """Whether the provider is installed, and this process has not loaded it yet."""
+    return (stage, name) not in _loaded and name in _entry_points(stage)
+
+
+def loaded(stage: Stage) -> list[type[Provider]]:
+    """The providers of a stage that this process has loaded: they are to be shut down."""
+    return [provider for (where, _), provider in _loaded.items() if where is stage]
 
 
 def settings_for(provider: type[Provider], settings: dict[str, Any]) -> ProviderSettings:
@@ -310,6 +350,15 @@ def settings_for(provider: type[Provider], settings: dict[str, Any]) -> Provider
             f"{provider.__name__}: setting {where}: {first['msg']}; settings: {allowed}",
             Retry.NEVER,
         ) from error
+
+
+def _package(point: EntryPoint) -> str:
+    """What to install for a provider: its package, with the extra of its name if it has one."""
+    if point.dist is None:
+        return point.module
+    extras = point.dist.metadata.get_all("Provides-Extra") or []
+    wanted = [extra for extra in extras if point.name.split("-")[0] == extra]
+    return f"{point.dist.name}[{wanted[0]}]" if wanted else point.dist.name
 
 
 def _entry_points(stage: Stage) -> dict[str, EntryPoint]:

@@ -38,11 +38,18 @@ def run(name: str, config: ServiceConfig, main: Callable[[asyncio.Event], Awaita
     return 0
 
 
-def run_worker(stage: Stage, handler: JobHandler, *, capacity: int, embedded: str) -> int:
+def run_worker(
+    stage: Stage,
+    handler: JobHandler,
+    *,
+    capacity: int,
+    embedded: str,
+    close: Callable[[], Awaitable[None]] | None = None,
+) -> int:
     """Run a worker of `stage`: warm up, offer capacity, drain on SIGTERM. The exit code.
 
     `capacity` and `embedded` (the provider to warm up) hold unless the environment says
-    otherwise: see WorkerConfig.
+    otherwise: see WorkerConfig. `close` lets go of what the handler holds.
     """
     config = WorkerConfig()
 
@@ -82,7 +89,9 @@ def run_worker(stage: Stage, handler: JobHandler, *, capacity: int, embedded: st
                     worker.stop()
                     await running
             finally:
-                for provider in warm:
+                if close is not None:
+                    await close()
+                for provider in providers.loaded(stage):
                     await provider.shut_down()
 
     return run(stage, config, main)

@@ -4,16 +4,21 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from parley.messages import ChatMessage
+from parley.tool_rounds import ToolRound, messages_of, with_old_results_cut
 
 
 @dataclass
 class Entry:
-    """What one side said in one turn. `cut_off`: an interruption left it at `text`."""
+    """What one side said in one turn. `cut_off`: an interruption left it at `text`.
+
+    `rounds`: the tools that the bot called in that turn, between its words.
+    """
 
     speaker: Literal["human", "bot"]
     turn: int
     text: str
     cut_off: bool = False
+    rounds: list[ToolRound] = field(default_factory=list)
 
 
 @dataclass
@@ -31,10 +36,20 @@ class Transcript:
         """The caller said `text`, and turn `turn` answers it."""
         self.entries.append(Entry("human", turn, text))
 
-    def add_bot_message(self, turn: int, text: str, *, cut_off: bool = False) -> None:
-        """The bot's words of that turn, as far as they were heard; nothing where none were."""
-        if text:
-            self.entries.append(Entry("bot", turn, text, cut_off))
+    def add_bot_message(
+        self,
+        turn: int,
+        text: str,
+        *,
+        cut_off: bool = False,
+        rounds: list[ToolRound] | None = None,
+    ) -> None:
+        """The bot's words of that turn, as far as they were heard, and the tools that it called.
+
+        Nothing where there was neither.
+        """
+        if text or rounds:
+            self.entries.append(Entry("bot", turn, text, cut_off, rounds or []))
 
     def last_bot_message(self) -> Entry | None:
         """The bot's latest entry."""
@@ -46,21 +61,30 @@ class Transcript:
         if entry is None:
             return
         entry.text, entry.cut_off = text, True
-        if not text:
+        if not text and not entry.rounds:
             self.entries.remove(entry)
 
     def to_messages(self) -> list[ChatMessage]:
         """The history for a language model: the prompt first, then alternating roles.
 
         Entries of one side that follow each other become one message, since many models
-        refuse two of the same role in a row.
+        refuse two of the same role in a row. Tools stand where they were called, with what
+        they gave.
         """
         messages = [ChatMessage(role="system", content=self.prompt)] if self.prompt else []
         for entry in self.entries:
-            role: Literal["user", "assistant"] = "user" if entry.speaker == "human" else "assistant"
-            if messages and messages[-1].role == role:
-                text = f"{messages.pop().content} {entry.text}"
-                messages.append(ChatMessage(role=role, content=text))
+            if entry.speaker == "human":
+                _add(messages, ChatMessage(role="user", content=entry.text))
             else:
-                messages.append(ChatMessage(role=role, content=entry.text))
-        return messages
+                for message in messages_of(entry.text, entry.rounds):
+                    _add(messages, message)
+        return with_old_results_cut(messages)
+
+
+def _add(messages: list[ChatMessage], message: ChatMessage) -> None:
+    last = messages[-1] if messages else None
+    if last is None or last.role != message.role or last.role == "tool":
+        messages.append(message)
+        return
+    text = f"{last.content} {message.content}".strip()
+    messages[-1] = message.model_copy(update={"content": text})

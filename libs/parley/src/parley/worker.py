@@ -9,12 +9,13 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from parley import logs, metrics, subjects
+from parley import logs, metrics, providers, subjects
 from parley.bus import Bus, decode_or_drop, unsubscribe
 from parley.job import Job
 from parley.messages import (
@@ -134,7 +135,7 @@ class Worker:
         if self.running >= self.capacity or self._stopping.is_set():
             return JobRefused(reason="no capacity")
         try:
-            run = self._handler.open(request)
+            run = self._open(request)
             job = Job(self._bus, request)
         except ProviderError as error:
             return JobRefused(reason=str(error), retry=error.retry, retry_after=error.retry_after)
@@ -148,6 +149,17 @@ class Worker:
         metrics.JOBS_RUNNING.labels(self.stage).set(self.running)
         await self._update_offer()
         return JobAccepted(worker_id=self.id)
+
+    def _open(self, request: JobRequest) -> JobRun:
+        name = str(request.spec.get("provider"))
+        if providers.is_new(self.stage, name):
+            return partial(self._load_and_run, request)
+        return self._handler.open(request)
+
+    async def _load_and_run(self, request: JobRequest, job: Job) -> None:
+        """An SDK takes seconds to import: the claim is answered before that, other jobs go on."""
+        await asyncio.to_thread(providers.load, self.stage, str(request.spec.get("provider")))
+        await self._handler.open(request)(job)
 
     # --- Run and finish
 

@@ -1,17 +1,16 @@
 """An agent job: one turn's history in the request, the reply out as it is written."""
 
 import asyncio
-from contextlib import aclosing
 from functools import partial
 
 from parley.instances import Instances
 from parley.job import Job
-from parley.messages import ChatMessage, JobRequest, ReplySpec, ReplyText, Retry
-from parley.patience import within
+from parley.messages import JobRequest, ReplySpec, Retry
 from parley.providers import Agent, ProviderError
 from parley.subjects import Stage
 from parley.worker import JobRun
-from parley_agent.continuation import Rest
+from parley_agent.rounds import Rounds
+from parley_agent.tools.toolbox import Toolbox, Toolboxes
 
 
 class ReplyHandler:
@@ -19,6 +18,7 @@ class ReplyHandler:
 
     def __init__(self) -> None:
         self._agents = Instances(Stage.AGENT, Agent, lambda kind, settings, _: kind(settings))
+        self._toolboxes = Toolboxes()
 
     def open(self, request: JobRequest) -> JobRun:
         """What writes this reply, or prepares for it.
@@ -29,45 +29,42 @@ class ReplyHandler:
         if not spec.history:
             raise ProviderError("there is nothing to reply to: the history is empty", Retry.NEVER)
         agent = self._agents.get(spec)
+        calls_tools = spec.tools and agent.capabilities.calls_tools
+        toolbox = self._toolboxes.get(spec.tools) if calls_tools else None
+        if spec.ahead and not agent.capabilities.reads_ahead:
+            raise ProviderError(f"the agent {spec.provider!r} does not read ahead", Retry.NEVER)
         if spec.prepare:
-            return partial(prepare, agent, spec)
-        return partial(write_reply, agent, spec)
+            return partial(prepare, agent, spec, toolbox=toolbox)
+        return partial(write_reply, agent, spec, toolbox=toolbox)
+
+    async def close(self) -> None:
+        """Let go of what tools are connected to."""
+        await self._toolboxes.close()
 
 
-async def write_reply(agent: Agent, spec: ReplySpec, job: Job) -> None:
+async def write_reply(
+    agent: Agent, spec: ReplySpec, job: Job, *, toolbox: Toolbox | None = None
+) -> None:
     """Send the reply to the history, piece by piece, without what was written of it before.
 
     Raises ProviderError.
     """
-    history = spec.history
-    if spec.written and agent.capabilities.continues_reply:
-        history = [*history, ChatMessage(role="assistant", content=spec.written)]
-    reply = agent.generate_response(
-        history,
-        conversation_id=job.request.conversation_id,
-        is_interrupt=spec.is_interrupt,
-    )
-    rest = Rest(spec.written)
-    async with aclosing(within(agent.patience, reply, _name(spec))) as pieces:
-        async for text in pieces:
-            if new := rest.push(text):
-                await job.send(ReplyText, text=new)
-    if new := rest.end():
-        await job.send(ReplyText, text=new)
+    tools = {} if toolbox is None else await toolbox.open()
+    await Rounds(agent, spec, tools, job).run()
 
 
-async def prepare(agent: Agent, spec: ReplySpec, job: Job) -> None:
+async def prepare(
+    agent: Agent, spec: ReplySpec, job: Job, *, toolbox: Toolbox | None = None
+) -> None:
     """Get ready for the history, in no more time than the first text may take.
 
     Raises ProviderError.
     """
+    if toolbox is not None:
+        await toolbox.open()
     try:
         async with asyncio.timeout(agent.patience.first):
             await agent.prepare(spec.history)
     except TimeoutError:
-        reason = f"{_name(spec)} was not ready within {agent.patience.first:g} s"
+        reason = f"the agent {spec.provider!r} was not ready within {agent.patience.first:g} s"
         raise ProviderError(reason, Retry.NOW) from None
-
-
-def _name(spec: ReplySpec) -> str:
-    return f"the agent {spec.provider!r}"

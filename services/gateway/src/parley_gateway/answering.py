@@ -1,13 +1,16 @@
 """One turn's answer: a reply, its speech, and what of both has to outlive a gateway."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from parley.tool_rounds import ToolRound
+from parley.tools import Tool
 from parley_gateway.reply import Reply, buffered
 from parley_gateway.speech import Speech
 from parley_gateway.spoken import SpokenTurn
 from parley_gateway.state import ReplyState, SegmentState
+from parley_gateway.tool_calls import ToolCalls
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Rest:
     """What was to be spoken, and was not heard."""
     written: bool = False
     """No more text comes."""
+    rounds: list[ToolRound] = field(default_factory=list)
+    """The tools that it has called."""
 
 
 def rest_of(state: ReplyState, heard_ms: float) -> Rest:
@@ -32,7 +37,7 @@ def rest_of(state: ReplyState, heard_ms: float) -> Rest:
         if segment.complete:
             spoken.complete(at)
     prior = spoken.text_up_to(heard_ms)
-    return Rest(prior, spoken.text[len(prior) :].strip(), state.written)
+    return Rest(prior, spoken.text[len(prior) :].strip(), state.written, state.rounds)
 
 
 @dataclass(eq=False)
@@ -43,6 +48,7 @@ class Answering:
     speech: Speech
     reply: Reply | None
     known: list[str]
+    calls: ToolCalls
 
     def segments(self, *, whole: bool) -> AsyncGenerator[str, None]:
         """What is to be spoken; `whole`: not before all of it is written."""
@@ -70,4 +76,11 @@ class Answering:
             heard=spoken.prior,
             segments=segments,
             written=self.reply is None or self.reply.complete,
+            rounds=self.calls.copy(),
         )
+
+    def rounds(self, tools: Sequence[Tool], *, cut_off: bool) -> list[ToolRound]:
+        """The tools that were called, for the history, once no more is made of the answer."""
+        if self.reply is not None:
+            self.reply.stop()
+        return self.calls.over(tools, cut_off=cut_off)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from parley import logs
 from parley.profiles import Profile
@@ -17,6 +18,7 @@ from parley_gateway.echo import Echo
 from parley_gateway.jobs import JobChannel, JobLost
 from parley_gateway.pacer import Pacer
 from parley_gateway.prepared import Prepared, PreparedSpeech
+from parley_gateway.promises import keep
 from parley_gateway.protocol import event
 from parley_gateway.reply import Reply, segmented
 from parley_gateway.reply_text import ReplyText
@@ -24,6 +26,8 @@ from parley_gateway.speech import Speech
 from parley_gateway.spoken import SpokenTurn
 from parley_gateway.state import ReplyState
 from parley_gateway.timeline import Timeline
+from parley_gateway.tool_calls import ToolCalls
+from parley_gateway.tool_events import ToolEvents
 from parley_gateway.turntaking import BotContext
 
 log = logs.get(__name__)
@@ -39,6 +43,8 @@ class BotEvents:
     """A turn was heard to its end, or failed."""
     lost: Callable[[int], None]
     """A turn failed: whoever still works on it shall stop."""
+    hang_up: Callable[[], None]
+    """The bot has ended the call."""
     changed: Callable[[], None]
     """What has to outlive this gateway has changed."""
 
@@ -75,7 +81,7 @@ class Bot:
         self._events = events
         self._tasks = tasks
         self._answering: Answering | None = None
-        self._speaking: asyncio.Task[None] | None = None
+        self._speaking: asyncio.Task[Any] | None = None
         self._early: _Early | None = None
         self._held_at = 0.0
         self._clock = asyncio.get_running_loop().time
@@ -156,6 +162,8 @@ class Bot:
         metrics.EARLY_REPLY_GAIN.observe(max(ready_at - early.since, 0.0))
         speech.timeline.merge(timeline)
         early.texts.release()
+        if early.answering.reply is not None:
+            early.answering.reply.release()
         speech.release()
         self._take(early.answering, early.task)
         return True
@@ -186,6 +194,7 @@ class Bot:
             held=held,
         )
         reply = None
+        calls = ToolCalls(list(rest.rounds))
         if not rest.written:
             reply = Reply(
                 channel=means.channels[Stage.AGENT],
@@ -195,10 +204,14 @@ class Bot:
                 timeline=timeline,
                 on_text=texts.add,
                 on_restart=partial(self._on_restart, texts),
+                tool_events=ToolEvents(turn, means.client, means.chronicle, self._events.changed),
+                is_quiet=lambda: speech.is_quiet,
                 is_interrupt=is_interrupt,
                 before=f"{rest.prior} {rest.text}".strip(),
+                held=held,
+                calls=calls,
             )
-        return Answering(turn, speech, reply, segmented(rest.text))
+        return Answering(turn, speech, reply, segmented(rest.text), calls)
 
     def _take(self, answering: Answering, made: asyncio.Task[JobLost | None] | None = None) -> None:
         """This is the answer now."""
@@ -225,7 +238,16 @@ class Bot:
             self._means.client.send_event(event("error", code=code, message=str(lost), fatal=False))
         text = speech.spoken.text
         self._finish(speech, text, "failed" if lost else "spoken" if text else "silent")
-        self._events.ended(speech.turn)
+        if not lost and await self._keeps_promises(answering):
+            self._events.hang_up()
+        else:
+            self._events.ended(speech.turn)
+
+    async def _keeps_promises(self, answering: Answering) -> bool:
+        """Carry out what built-in tools have promised; whether the call ends with that."""
+        self._speaking = asyncio.current_task()
+        runs = answering.calls.promised()
+        return await keep(runs, answering.turn, self._means, lambda: not self.is_busy)
 
     def apology(self) -> Prepared | None:
         """What is heard when an answer is lost for good."""
@@ -296,10 +318,11 @@ class Bot:
     def _finish(self, speech: Speech, heard: str, outcome: str) -> None:
         """The turn is over, and `heard` goes into the history."""
         means = self._means
-        self._answering = None
+        answering, self._answering = self._answering, None
         self._speaking = None
         cut_off = outcome in ("interrupted", "failed")
-        means.transcript.add_bot_message(speech.turn, heard, cut_off=cut_off)
+        rounds = answering.rounds(means.profile.tools, cut_off=cut_off) if answering else []
+        means.transcript.add_bot_message(speech.turn, heard, cut_off=cut_off, rounds=rounds)
         if heard:
             means.chronicle.said(means.transcript.entries[-1])
         speech.timeline.mark("heard", self._clock())

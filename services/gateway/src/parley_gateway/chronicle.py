@@ -46,6 +46,11 @@ class Chronicle:
             key = f"bot-{turn}-left-{self._epoch}"
             self._record("bot", key, turn=turn, text=heard, cut_off=True)
 
+    def tool(self, turn: int, call_id: str, name: str, *, ok: bool, took_ms: float) -> None:
+        """A tool has returned. What it was asked, and what it gave, is not recorded."""
+        key = f"tool-{turn}-{call_id}"
+        self._record("tool", key, turn=turn, name=name, ok=ok, took_ms=took_ms)
+
     def failover(self, lost: JobLost) -> None:
         """A job was lost, and another worker is sought."""
         self._failovers += 1

@@ -90,7 +90,7 @@ class Conversation:
             self._hearing.arrivals,
             self._tasks,
             changed=self._changed,
-            hang_up=lambda: self.end("idle"),
+            hang_up=self.end,
         )
         self._over = asyncio.Event()
         self._reason = "hang_up"
@@ -113,7 +113,8 @@ class Conversation:
     def _take_up(self, resumed: Resumed) -> None:
         """From where another gateway had to stop."""
         for one in resumed.state.entries:
-            self.transcript.entries.append(Entry(one.speaker, one.turn, one.text, one.cut_off))
+            entry = Entry(one.speaker, one.turn, one.text, one.cut_off, one.rounds)
+            self.transcript.entries.append(entry)
             self._chronicle.said(self.transcript.entries[-1])
         if resumed.state.said:
             self._hearing.turn_under_way()
@@ -184,7 +185,7 @@ class Conversation:
         return TalkState(
             turn=self._talk.turns.turn,
             entries=[
-                EntryState(speaker=one.speaker, turn=one.turn, text=one.text, cut_off=one.cut_off)
+                EntryState.model_validate(one, from_attributes=True)
                 for one in self.transcript.entries
             ],
             said=self._talk.turns.said,

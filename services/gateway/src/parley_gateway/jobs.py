@@ -66,6 +66,10 @@ class NoCapacity(JobLost):
     """No worker of the stage had room."""
 
 
+class Wake(JobMessage):
+    """Who reads a job's output has asked for this. No worker sends it."""
+
+
 class Job:
     """A job that was given away, or is about to be."""
 
@@ -174,6 +178,19 @@ class Job:
             shared_metrics.MESSAGES_DROPPED.labels("overflow").inc()
             self._inbox.get_nowait()
             self._inbox.put_nowait(JobLost(self.stage, f"{self.stage} output came too fast"))
+
+    def wake_in(self, seconds: float) -> None:
+        """Have a Wake in the output after so long."""
+        wake = Wake(turn=self.turn, attempt=self.attempt, seq=0)
+        asyncio.get_running_loop().call_later(seconds, self._put, wake)
+
+    def unread(self) -> list[Item]:
+        """What has come and was not read. For when nobody will read it any more."""
+        items = []
+        while not self._inbox.empty():
+            if not isinstance(item := self._inbox.get_nowait(), JobLost):
+                items.append(item)
+        return items
 
     async def output(self) -> AsyncGenerator[Item, None]:
         """What the worker makes, until it is done. Raises JobLost when it fails or is lost."""

@@ -16,7 +16,7 @@ from parley_gateway.client import Client
 from parley_gateway.failover import Failover
 from parley_gateway.jobs import Item, Job, JobChannel, JobLost
 from parley_gateway.pacer import Pacer
-from parley_gateway.playout import Playout
+from parley_gateway.playout import FRAME_MS, Playout
 from parley_gateway.prepared import Prepared
 from parley_gateway.spoken import SpokenTurn
 from parley_gateway.timeline import Timeline
@@ -132,6 +132,11 @@ class Speech:
         return self._begun
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether all that it was given has been heard."""
+        return not self.held and self._backlog_ms() < FRAME_MS
+
+    @property
     def context(self) -> BotContext:
         """What the bot is saying now, for who has to understand words that are said over it."""
         heard_ms = self.heard_ms(self._clock())
@@ -237,6 +242,8 @@ class Speech:
                 self.timeline.mark("first_audio", self._clock())
                 self._playout.push(item.pcm)
                 self.spoken.add_audio(item.segment, self.client.format.duration_ms(item.pcm))
+                if not self._begun:
+                    self.pacer.hurry(self)
             case SpeechMarks():
                 self.spoken.add_marks(item.segment, item.marks)
             case SegmentSpoken():

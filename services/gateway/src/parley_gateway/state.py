@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from parley.marks import Mark
+from parley.tool_rounds import ToolRound
 
 
 class EntryState(BaseModel):
@@ -14,6 +15,7 @@ class EntryState(BaseModel):
     turn: int
     text: str
     cut_off: bool = False
+    rounds: list[ToolRound] = []
 
 
 class SegmentState(BaseModel):
@@ -28,13 +30,15 @@ class SegmentState(BaseModel):
 class ReplyState(BaseModel):
     """The reply under way. `written`: no more text comes than the segments have.
 
-    `heard` is what was heard of it before `segments`, in an earlier gateway's time.
+    `heard` is what was heard of it before `segments`, in an earlier gateway's time. `rounds`: the
+    tools that it has called.
     """
 
     turn: int
     heard: str = ""
     segments: list[SegmentState] = []
     written: bool = False
+    rounds: list[ToolRound] = []
 
 
 class TalkState(BaseModel):

@@ -17,11 +17,13 @@ from parley.messages import (
     Transcription,
     TurnResumed,
 )
+from parley.subjects import Stage
 from parley_gateway import metrics, turntaking
 from parley_gateway.answering import rest_of
 from parley_gateway.arrivals import Arrivals
 from parley_gateway.bot import Bot, BotEvents, Means
 from parley_gateway.protocol import event
+from parley_gateway.reading_ahead import ReadingAhead
 from parley_gateway.resume import Resumed
 from parley_gateway.timeline import Timeline
 from parley_gateway.turntaking import GREETING_TURN, State, TurnTaking
@@ -30,7 +32,8 @@ from parley_gateway.turntaking.deciding import decider_for
 
 class Talk:
     """One call's turns. `changed` is told when what has to outlive this gateway has changed,
-    `hang_up` when the call shall end. Its tasks live in `tasks`, which ends with the call.
+    `hang_up`, with the reason, when the call shall end. Its tasks live in `tasks`, which ends with
+    the call.
     """
 
     def __init__(
@@ -41,12 +44,21 @@ class Talk:
         tasks: asyncio.TaskGroup,
         *,
         changed: Callable[[], None],
-        hang_up: Callable[[], None],
+        hang_up: Callable[[str], None],
     ) -> None:
         self.fence = Fence()
         self.turns = TurnTaking(means.profile, decider_for(means.profile))
-        events = BotEvents(self._on_reply_heard, self._on_reply_ended, self._cancel_work, changed)
+        events = BotEvents(
+            self._on_reply_heard,
+            self._on_reply_ended,
+            self._cancel_work,
+            lambda: hang_up("bot_hang_up"),
+            changed,
+        )
         self.bot = Bot(means, events, tasks)
+        self._ahead = ReadingAhead(
+            means.channels[Stage.AGENT], means.profile, means.transcript, tasks
+        )
         self._means = means
         self._client = means.client
         self._bus = bus
@@ -89,6 +101,7 @@ class Talk:
     def close(self) -> None:
         """Do nothing any more."""
         self._stop_timer()
+        self._ahead.stop()
         self.bot.cancel()
 
     # --- From the caller
@@ -151,6 +164,9 @@ class Talk:
             )
         if is_final:
             self._changed()
+        elif text and self.turns.hears_more:
+            said = " ".join([*self.turns.said, text])
+            self._ahead.heard(self.turns.turn + 1, said)
 
     # --- From the bot
 
@@ -207,7 +223,7 @@ class Talk:
                 metrics.BACKCHANNELS.inc()
                 self._client.send_event(event("backchannel", turn=turn, message=text))
             case turntaking.HangUp():
-                self._hang_up()
+                self._hang_up("idle")
 
     def _floor(self, turn: int) -> None:
         """The bot has the floor: whatever it did before is over."""

@@ -9,19 +9,20 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import ClassVar
 
+import openai
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from parley.messages import ChatMessage
+from parley.messages import ChatMessage, ToolDescription
 from parley.profiles import DEFAULT_PROMPT
 from parley.providers import Agent, AgentCapabilities, Patience, ProviderSettings
-from parley_agent.chat_stream import ChatModel, client
+from parley_agent.clouds.chat_stream import ChatModel, client
 from parley_agent.continuation import asked_to_go_on
-from parley_agent.examples import with_examples
-from parley_agent.history import tokens, trimmed
-from parley_agent.llama_backend import Backend, open_backend
-from parley_agent.llama_config import LlamaConfig
-from parley_agent.prompts import Prompts
+from parley_agent.embedded.examples import with_examples
+from parley_agent.embedded.history import tokens, trimmed
+from parley_agent.embedded.llama_backend import Backend, open_backend
+from parley_agent.embedded.llama_config import LlamaConfig
+from parley_agent.embedded.prompts import Ahead, Prompts
 
 
 class LlamaSettings(ProviderSettings):
@@ -44,7 +45,7 @@ class LlamaAgent(Agent):
 
     Settings = LlamaSettings
     settings: LlamaSettings
-    capabilities = AgentCapabilities(continues_reply=True)
+    capabilities = AgentCapabilities(continues_reply=True, reads_ahead=True)
     patience = Patience(first=20.0, between=10.0)
 
     _opening: ClassVar[asyncio.Task[Backend] | None] = None
@@ -53,6 +54,7 @@ class LlamaAgent(Agent):
         super().__init__(settings)
         self._model: ChatModel | None = None
         self._prompts = Prompts(self._read)
+        self._ahead = Ahead(self._read_words)
 
     @classmethod
     async def warm_up(cls) -> None:
@@ -82,27 +84,38 @@ class LlamaAgent(Agent):
             await asyncio.to_thread(server.close)
 
     async def generate_response(
-        self, history: Sequence[ChatMessage], *, conversation_id: str, is_interrupt: bool = False
+        self,
+        history: Sequence[ChatMessage],
+        *,
+        conversation_id: str,
+        is_interrupt: bool = False,
+        tools: Sequence[ToolDescription] = (),
     ) -> AsyncGenerator[str, None]:
         """Yield the reply piece by piece. Raises ProviderError."""
         backend = await self._backend()
         await self._prompts.settled(history)
-        async with aclosing(self._chat(backend).stream(self._prompt(history, backend))) as reply:
+        stream = self._chat(backend).stream(self._prompt(history, backend))
+        async with self._ahead.reply(history), aclosing(stream) as reply:
             async for text in reply:
                 yield text
 
     async def prepare(self, history: Sequence[ChatMessage]) -> None:
         """Read the prompt now: a long one takes the embedded model seconds."""
-        await self._prompts.prepare(history)
+        if history[-1].role == "user":
+            await self._ahead.read(history)
+        else:
+            await self._prompts.prepare(history)
 
     async def _read(self, history: Sequence[ChatMessage]) -> None:
+        await self._read_words([*history, ChatMessage(role="user", content="Hello.")])
+
+    async def _read_words(self, history: Sequence[ChatMessage]) -> None:
         backend = await self._backend()
         if backend.server is None:
             return
-        asked = [*history, ChatMessage(role="user", content="Hello.")]
         model = self._chat(backend)
         reader = replace(model, options={**model.options, "max_tokens": 1})
-        async with aclosing(reader.stream(self._prompt(asked, backend))) as reply:
+        async with aclosing(reader.stream(self._prompt(history, backend))) as reply:
             async for _ in reply:
                 pass
 
@@ -128,7 +141,7 @@ class LlamaAgent(Agent):
     def _chat(self, backend: Backend) -> ChatModel:
         if self._model is None:
             self._model = ChatModel(
-                client(backend.url, backend.key, self.patience),
+                _connected(backend, self.patience),
                 backend.model,
                 backend.who,
                 {
@@ -147,3 +160,11 @@ class LlamaAgent(Agent):
             load = asyncio.to_thread(open_backend, LlamaConfig())
             cls._opening = asyncio.create_task(load)
         return await asyncio.shield(cls._opening)
+
+
+def _connected(backend: Backend, patience: Patience) -> openai.AsyncOpenAI:
+    found = client(backend.url, backend.key, patience)
+    if backend.server is None:
+        return found
+    # llama.cpp closes a connection after each stream, and a request that comes at once is lost.
+    return found.with_options(default_headers={"Connection": "close"})

@@ -30,7 +30,10 @@ const LOST = {
   refused: "The server cannot be reached.",
   lost: "The connection was lost. Press the button to call again.",
 };
-const IDLE = "You said nothing for a while, so the call has ended. Press the button to call again.";
+const ENDS = {
+  idle: "You said nothing for a while, so the call has ended. Press the button to call again.",
+  bot_hang_up: "The bot has ended the call.",
+};
 const NO_SOUND =
   "The browser gives this page no sound: that needs https, or localhost. You can type.";
 
@@ -179,12 +182,21 @@ function on(mine, event) {
       transcript.spoken(event.turn, event.text, event.cut_off);
       rest(mine);
       break;
+    case "tool_called":
+      transcript.did(event.name);
+      break;
+    case "transfer":
+      transcript.did(`transfer to ${event.destination}: ${event.number}`);
+      break;
+    case "dtmf":
+      transcript.did(`keys ${event.digits}`);
+      break;
     case "error":
       mine.asked = false;
       notice(ERRORS[event.code] ?? `Error: ${event.message}`);
       break;
     case "end":
-      if (event.reason === "idle") notice(IDLE);
+      if (ENDS[event.reason]) notice(ENDS[event.reason]);
       break;
   }
 }

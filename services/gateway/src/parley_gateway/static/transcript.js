@@ -32,6 +32,11 @@ export class Transcript {
     this.#write(line, text);
   }
 
+  /** The bot does something beside speaking. */
+  did(what) {
+    this.#line("tool").textContent = `(${what})`;
+  }
+
   /** The caller has typed. */
   typed(text) {
     this.#write(this.#line("caller"), text);

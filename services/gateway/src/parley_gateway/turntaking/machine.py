@@ -88,6 +88,12 @@ class TurnTaking:
         """Whether nobody speaks or is about to."""
         return self.state is State.LISTENING and not self._voice.text and not self._voice.is_voiced
 
+    @property
+    def hears_more(self) -> bool:
+        """Whether the caller speaks on in a turn of theirs, to which no reply is made yet."""
+        free = self.state in (State.LISTENING, State.INTERRUPTED)
+        return free and self._voice.is_voiced and self._prepared is None
+
     # --- The clock
 
     @property

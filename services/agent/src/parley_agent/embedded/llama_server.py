@@ -9,9 +9,9 @@ import openai
 
 from parley.messages import ChatMessage, Retry
 from parley.providers import ProviderError
-from parley_agent.cpu import missing_features
-from parley_agent.gguf import find_model
-from parley_agent.llama_config import CONTEXT_TOKENS, LlamaConfig
+from parley_agent.embedded.cpu import missing_features
+from parley_agent.embedded.gguf import find_model
+from parley_agent.embedded.llama_config import CONTEXT_TOKENS, LlamaConfig
 
 PROMPT_CACHE_MIB = 256
 """Memory for conversations that wait between two turns: some ten of a full context each."""

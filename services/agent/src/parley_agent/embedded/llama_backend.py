@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from parley_agent.chat_stream import name_for_people
-from parley_agent.llama_config import CONTEXT_TOKENS, LlamaConfig
-from parley_agent.llama_server import LlamaServer
+from parley_agent.clouds.chat_stream import name_for_people
+from parley_agent.embedded.llama_config import CONTEXT_TOKENS, LlamaConfig
+from parley_agent.embedded.llama_server import LlamaServer
 
 SMOLLM2_TOKENS = 1024
 """What SmolLM2 gets to read and write, examples included. Its context is larger, but on one
@@ -15,8 +15,14 @@ core a hundred tokens take it a second, and a worker that takes over a call has 
 REMOTE_TOKENS = 8192
 """What is taken for the context of a model elsewhere."""
 
-TAMED = {"repeat_penalty": 1.05, "repeat_last_n": 64, "dry_multiplier": 0.8}
-"""What keeps a small model from saying the same thing over and over."""
+TAMED = {
+    "repeat_penalty": 1.05,
+    "repeat_last_n": 64,
+    "dry_multiplier": 0.8,
+    "dry_sequence_breakers": ["\n"],
+}
+"""What keeps a small model from saying the same thing over and over. Each sequence breaker costs
+every request the search of the whole vocabulary, 10 ms."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Prompts that are read before they are needed, each once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from parley.messages import ChatMessage
 
@@ -40,6 +41,37 @@ class Prompts:
     def _forget_failed(self, key: str, done: asyncio.Future[None]) -> None:
         if done.cancelled() or done.exception() is not None:
             self._readings.pop(key, None)
+
+
+class Ahead:
+    """Has the model read what a caller says while they still say it: one reading at a time."""
+
+    def __init__(self, read: Callable[[Sequence[ChatMessage]], Awaitable[None]]) -> None:
+        self._read = read
+        self._replies = 0
+        self._reading: asyncio.Future[None] | None = None
+        self._history: Sequence[ChatMessage] = ()
+
+    async def read(self, history: Sequence[ChatMessage]) -> None:
+        """Read it now, unless the model has something else to do. Raises ProviderError."""
+        if self._replies or (self._reading is not None and not self._reading.done()):
+            return
+        self._history = history
+        self._reading = asyncio.ensure_future(self._read(history))
+        # Shielded: it is soon over, and llama.cpp takes longer to notice that it is not wanted.
+        await asyncio.shield(self._reading)
+
+    @asynccontextmanager
+    async def reply(self, history: Sequence[ChatMessage]) -> AsyncIterator[None]:
+        """A reply to the history is made in here, after a reading of the same call."""
+        self._replies += 1
+        try:
+            reading = self._reading
+            if reading and not reading.done() and self._history[:-1] == history[:-1]:
+                await asyncio.wait([reading])
+            yield
+        finally:
+            self._replies -= 1
 
 
 def _key(history: Sequence[ChatMessage]) -> str:

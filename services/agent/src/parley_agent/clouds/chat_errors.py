@@ -11,15 +11,8 @@ import openai
 from parley.messages import Retry
 from parley.providers import ProviderError
 from parley.retry_after import retry_after
+from parley.statuses import error_of, late, unreachable, withheld
 
-_REFUSED = {
-    400: "did not understand the request (is the model's name right? the history too long?)",
-    401: "refused the key",
-    402: "wants to be paid: its quota is used up",
-    403: "refused the key: it may not use this model",
-    404: "knows no such model or address",
-    422: "did not understand the request",
-}
 _STATUS_OF = {
     "invalid_request_error": 400,
     "context_length_exceeded": 400,
@@ -50,37 +43,19 @@ def sorted_error(error: openai.OpenAIError, who: str, now: datetime | None = Non
     """
     match error:
         case openai.APITimeoutError():
-            return ProviderError(f"{who} did not answer in time", Retry.NOW)
+            return late(who)
         case openai.APIError(code=code) if code in _WITHHELD:
             return withheld(who)
         case openai.APIStatusError():
             status = 402 if error.code in _QUOTA else error.status_code
             wait = retry_after(error.response.headers, now or datetime.now(UTC))
-            return _by_status(status, who, wait)
+            return error_of(status, who, wait)
         case openai.APIConnectionError():
-            return ProviderError(f"{who} cannot be reached, or broke off", Retry.NOW)
+            return unreachable(who)
         case openai.APIError() if (named := _status_in(error)) is not None:
-            return _by_status(named, who, None)
+            return error_of(named, who, None)
         case _:
             return ProviderError(f"{who} failed in the middle of a reply", Retry.NOW)
-
-
-def withheld(who: str) -> ProviderError:
-    """The model has an answer, or none, that its provider does not let out."""
-    return ProviderError(f"{who} withheld a reply (content filter)", Retry.NEVER)
-
-
-def _by_status(status: int, who: str, wait: float | None) -> ProviderError:
-    if status == 429:
-        reason = f"{who} is over its rate limit (429)"
-        return ProviderError(reason, Retry.LATER, retry_after=wait)
-    if status in _REFUSED:
-        return ProviderError(f"{who} {_REFUSED[status]} ({status})", Retry.NEVER)
-    if 400 <= status < 500 and status != 408:
-        return ProviderError(f"{who} refused the request ({status})", Retry.NEVER)
-    if wait is not None:
-        return ProviderError(f"{who} is busy ({status})", Retry.LATER, retry_after=wait)
-    return ProviderError(f"{who} failed ({status})", Retry.NOW)
 
 
 def _status_in(error: openai.APIError) -> int | None:

@@ -1,0 +1,1 @@
+"""The language model in the worker process: its weights, its server, what it is given to read."""

@@ -1,0 +1,1 @@
+"""What the cloud transcribers need besides their adapters, which are in `providers`."""

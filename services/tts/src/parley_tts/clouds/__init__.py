@@ -1,0 +1,1 @@
+"""What the cloud synthesizers are made of: their wire formats, connections and word times."""
