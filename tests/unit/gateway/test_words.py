@@ -56,6 +56,16 @@ def test_voice_without_words_is_nothing_once_it_has_ended() -> None:
     assert verdict(replace(PART, recognised_ms=0), "") is WAIT
 
 
+def test_a_little_doubtful_voice_may_be_the_beginning_of_more() -> None:
+    little = replace(WHOLE, voiced_ms=200, recognised_ms=200, confidence=0.3)
+    assert verdict(little, "Dear,") is WAIT
+    assert verdict(replace(little, voiced_ms=300), "Dear,") is NO
+    assert verdict(replace(little, thinking=True), "Dear,") is NO
+    assert verdict(little, "Mhm.") is NO
+    assert verdict(little, BOT) is NO
+    assert verdict(little, "") is NO
+
+
 def test_half_a_word_is_waited_for() -> None:
     assert verdict(replace(PART, voiced_ms=250, recognised_ms=250), "muse") is WAIT
 

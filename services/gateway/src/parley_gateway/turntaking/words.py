@@ -20,6 +20,8 @@ SURE = (0.6, 0.45, 0.4)
 noise seldom 0.4 with several; clear words have 0.7, and a strong accent 0.4."""
 SURE_OF_ONE_COMMAND = 0.5
 """... if people stop each other with it. A hummed "mm-hmm" may be written as "no"."""
+BEGINNING_MS = 250.0
+"""Words in less voice than this that nothing is made of may be the beginning of more: "Dude, ..." """
 ECHO_WORDS = 3
 """So many words of the caller's in a row that the bot has just said are its echo ..."""
 RECENT_WORDS = 6
@@ -44,10 +46,16 @@ class WordsDecider(Decider):
             if said and self._means_it(said, evidence):
                 return Verdict.INTERRUPT if len(said) >= self.policy.min_words else Verdict.WAIT
             if evidence.is_whole:
-                return Verdict.RESUME
+                begins = said and self._may_begin_more(said, evidence)
+                return Verdict.WAIT if begins else Verdict.RESUME
         # A nod that takes long is still a nod. Should more follow ("yeah, but ..."), that is heard.
         nods = said and not evidence.answers_question and self._nods.make_up(said)
         return Verdict.RESUME if nods and evidence.recognised_ms >= NOD_MS else Verdict.WAIT
+
+    def _may_begin_more(self, said: list[str], evidence: Evidence) -> bool:
+        if evidence.thinking or evidence.voiced_ms >= BEGINNING_MS:
+            return False
+        return not (self._nods.make_up(said) or _is_echo(said, evidence))
 
     def _means_it(self, said: list[str], evidence: Evidence) -> bool:
         if _is_echo(said, evidence):
