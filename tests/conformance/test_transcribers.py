@@ -114,7 +114,10 @@ async def test_forbidden(transcriber: Transcriber, server: ContractServer) -> No
 
 async def test_busy(transcriber: Transcriber, server: ContractServer) -> None:
     server.fault = Fault.BUSY
-    assert (await failure(transcriber, 5.0)).retry is Retry.LATER
+    failed = await failure(transcriber, 5.0)
+    if failed.retry is Retry.NOW:  # gRPC's own, where the call ends just as it is written to
+        failed = await failure(transcriber, 5.0)
+    assert failed.retry is Retry.LATER
 
 
 async def test_broken(transcriber: Transcriber, server: ContractServer) -> None:

@@ -26,6 +26,11 @@ def tool_calls(said: str, offered: Sequence[str]) -> list[ToolCall]:
     ]
 
 
+async def warm_up() -> None:
+    """Load the model, which takes seconds: a client's patience is not for that."""
+    await LlamaAgent.warm_up()
+
+
 async def reply(history: Sequence[ChatMessage]) -> AsyncGenerator[str, None]:
     """Yield a reply's text, piece by piece. A tool's result is told as the caller's words."""
     plain = [

@@ -57,6 +57,7 @@ class Hearing:
     async def _open(self, context: Any) -> None:
         first = await self._next(context)
         if first is grpc.aio.EOF:
+            await asyncio.sleep(0.02)  # a client that leaves looks like this at first
             await self._server.refuse(context, "no first message")
         self._server.check(first)
         self._server.opened.append(first)

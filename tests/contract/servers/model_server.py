@@ -110,6 +110,7 @@ class ModelServer(ContractServer):
         """The body of a refusal."""
 
     async def start(self) -> None:
+        await brain.warm_up()
         app = web.Application()
         app.router.add_post(self.path, self._answer)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.5)

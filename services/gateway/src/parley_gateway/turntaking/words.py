@@ -21,7 +21,7 @@ noise seldom 0.4 with several; clear words have 0.7, and a strong accent 0.4."""
 SURE_OF_ONE_COMMAND = 0.5
 """... if people stop each other with it. A hummed "mm-hmm" may be written as "no"."""
 BEGINNING_MS = 250.0
-"""Words in less voice than this that nothing is made of may be the beginning of more: "Dude, ..." """
+"""Doubtful words in less voice than this may be the beginning of more: "Dude, ..." """
 ECHO_WORDS = 3
 """So many words of the caller's in a row that the bot has just said are its echo ..."""
 RECENT_WORDS = 6
