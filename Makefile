@@ -21,7 +21,8 @@ demo: install  ## a recorded person calls the engine; the call is printed and sa
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/pytest -n auto --dist worksteal tests/unit tests/contract tests/conformance tests/integration
-	$(BIN)/pytest tests/e2e tests/chaos
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not alone' tests/e2e tests/chaos
+	$(BIN)/pytest -m alone tests/e2e tests/chaos
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check $(SOURCES)

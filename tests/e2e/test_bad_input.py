@@ -204,6 +204,7 @@ async def test_clients_that_vanish_leave_nothing(engine: Engine) -> None:
     await gone(engine)
 
 
+@pytest.mark.alone
 async def test_two_hundred_calls_leave_nothing_over(engine: Engine) -> None:
     gateway = engine.service("gateway")
 
