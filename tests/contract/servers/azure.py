@@ -10,6 +10,7 @@ import logging
 import re
 import socket
 import struct
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from http import HTTPStatus
 from importlib.resources import files
@@ -66,6 +67,8 @@ class AzureServer(ContractServer):
         super().__init__()
         self.answers_commits = True
         """Whether it does what audio.commit asks: Azure need not."""
+        self.configured = 0
+        """Connections that the client has configured."""
         self.segmentation: list[int | None] = []
         """The segmentation silence (ms) that each recognition asked for."""
         self.ssml: list[str] = []
@@ -145,7 +148,7 @@ class AzureServer(ContractServer):
             await talk.leave()
 
 
-class _Talk:
+class _Talk(ABC):
     """One connection."""
 
     def __init__(self, server: AzureServer, connection: ServerConnection) -> None:
@@ -159,6 +162,7 @@ class _Talk:
         said = self._checked(frame)
         if frame.path == "speech.config":
             self._configured = True
+            self.server.configured += 1
         elif not self._configured:
             self.server.violations.append(f"{frame.path} before speech.config")
         elif not _ID.fullmatch(frame.request_id):
@@ -166,13 +170,13 @@ class _Talk:
         else:
             await self.do(frame, said)
 
+    @abstractmethod
     async def do(self, frame: usp.Frame, said: Any) -> None:
         """What it asks for."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def leave(self) -> None:
         """The client has gone."""
-        raise NotImplementedError
 
     def _checked(self, frame: usp.Frame) -> Any:
         if "x-timestamp" not in frame.headers:
