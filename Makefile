@@ -1,12 +1,12 @@
 # Parley. `make run` starts the engine, `make test` tests it; both install what they need.
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test lint format bench bench-turns chaos conformance lock clean
+.PHONY: help install run demo test test-docker lint format bench bench-turns chaos conformance dashboards pictures audit lock clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROJECTS := libs/parley libs/cli services/gateway services/stt services/agent services/tts
-SOURCES := libs services tests benchmarks
+SOURCES := libs services tests benchmarks deploy
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,12 @@ demo: install  ## a recorded person calls the engine; the call is printed and sa
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/pytest -n auto --dist worksteal tests/unit tests/contract tests/conformance tests/integration
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not alone' tests/e2e tests/chaos
-	$(BIN)/pytest -m alone tests/e2e tests/chaos
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not alone' tests/e2e tests/security tests/chaos tests/monitoring
+	$(BIN)/pytest -m alone tests/e2e tests/security tests/chaos tests/monitoring
+
+test-docker: $(VENV)/.dev  ## the engine in containers: built, talked to, scaled, killed, replaced (needs Docker)
+	docker compose build
+	$(BIN)/pytest tests/docker
 
 lint: $(VENV)/.dev  ## ruff and mypy
 	$(BIN)/ruff check $(SOURCES)
@@ -46,6 +50,15 @@ conformance: $(VENV)/.dev  ## every provider through the same cases; writes the 
 chaos: $(VENV)/.dev  ## break everything, count what callers notice; SEED= ONLY= COUNT= FIRST=
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.chaos $(if $(SEED),--seed $(SEED)) \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(COUNT),--count $(COUNT)) $(if $(FIRST),--first $(FIRST))
+
+dashboards: $(VENV)/.dev  ## write deploy/grafana/dashboards from deploy/grafana/boards
+	$(BIN)/python -m deploy.grafana.make
+
+pictures: $(VENV)/.dev  ## draw the dashboards from a real run, with Grafana's own components (npm; 8 min)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.dashboards
+
+audit: $(VENV)/.dev  ## ask for known vulnerabilities in all that is pinned
+	$(BIN)/python requirements/audit.py
 
 lock: $(VENV)/.dev  ## resolve the pinned requirements anew
 	requirements/lock.sh

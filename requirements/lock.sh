@@ -12,3 +12,10 @@ compile "$@" --no-emit-package parley-voice --extra local --extra embedded -c re
   -o requirements/run.txt requirements/build.in libs/*/pyproject.toml services/*/pyproject.toml
 compile "$@" --no-deps -o requirements/models.txt requirements/models.in
 compile "$@" -c requirements/all.txt -o requirements/dev.txt requirements/dev.in
+# The images': what all services share, then each service with every provider's SDK.
+part() { compile --no-emit-package parley-voice -c requirements/all.txt "$@"; }
+part "$@" --extra traces -o requirements/libs.txt libs/*/pyproject.toml
+for service in gateway stt agent tts; do
+  part "$@" --all-extras -o requirements/$service.txt services/$service/pyproject.toml
+done
+part "$@" -o requirements/build.txt requirements/build.in

@@ -11,17 +11,20 @@ from nats.js.api import Header
 from starlette.applications import Starlette
 
 from parley import subjects
+from parley.records import Event
 from parley_gateway import conversations, metrics, recorder
-from parley_gateway.recorder import Event, Recorder
+from parley_gateway.access.door import Door
+from parley_gateway.access.keyring import Keyring
+from parley_gateway.recorder import Recorder
 from support.keeping import Keeping, StartKeeping, new_call, until
 from support.nats import NatsServer
 
 TOKEN = "open-sesame"
 
 
-async def get(gateway: Keeping, path: str, **headers: str) -> httpx.Response:
-    """An answer of the gateway's HTTP side."""
-    route = conversations.route(gateway.history, TOKEN.__eq__, recording=True)
+async def get(gateway: Keeping, path: str, key: str | None, **headers: str) -> httpx.Response:
+    """An answer of the gateway's HTTP side, which asks for that key."""
+    route = conversations.route(gateway.history, Door(Keyring(None, key)), recording=True)
     app = httpx.ASGITransport(Starlette(routes=[route]))
     async with httpx.AsyncClient(transport=app, base_url="http://gateway") as client:
         return await client.get(path, headers=headers)
@@ -29,8 +32,7 @@ async def get(gateway: Keeping, path: str, **headers: str) -> httpx.Response:
 
 async def read(gateway: Keeping, conversation_id: str) -> httpx.Response:
     """The answer to GET /conversations/<id>."""
-    path = f"/conversations/{conversation_id}"
-    return await get(gateway, path, Authorization=f"Bearer {TOKEN}")
+    return await get(gateway, f"/conversations/{conversation_id}", None)
 
 
 async def conversation(gateway: Keeping, conversation_id: str) -> dict[str, Any]:
@@ -188,8 +190,9 @@ async def test_who_asks_for_what_is_not_there(start_keeping: StartKeeping) -> No
     for bad in ("c1.*", "c%3E1", "x" * 65, "%2A"):
         assert (await read(gateway, bad)).status_code == 400
     for wrong in ({"Authorization": "Bearer sesame"}, {"Authorization": ""}, {"X": "y"}):
-        assert (await get(gateway, "/conversations/nobody", **wrong)).status_code == 401
-    assert (await get(gateway, f"/conversations/nobody?token={TOKEN}")).status_code == 404
+        assert (await get(gateway, "/conversations/nobody", TOKEN, **wrong)).status_code == 401
+    right = f"/conversations/nobody?token={TOKEN}"
+    assert (await get(gateway, right, TOKEN)).status_code == 404
 
 
 async def test_a_call_whose_gateway_died_is_lost_once_it_cannot_be_resumed(

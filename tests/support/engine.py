@@ -149,6 +149,7 @@ class Engine:
             "PARLEY_AGENTS": str(self.agents),
             "PARLEY_LOG_FORMAT": "json",
             "PARLEY_DRAIN_SECONDS": "1",
+            "PARLEY_RECORD_HOURS": "24",
             **self._settings.get(name, {}),
             **env,
         }

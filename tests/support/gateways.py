@@ -15,6 +15,9 @@ from websockets.exceptions import ConnectionClosed
 from parley import health
 from parley.bus import Bus
 from parley.profiles import Profile, Profiles
+from parley_gateway.access.access import Access
+from parley_gateway.access.door import Door
+from parley_gateway.access.keyring import Keyring
 from parley_gateway.admission import Admission
 from parley_gateway.app import Gateway, build
 from parley_gateway.call import Shared
@@ -42,6 +45,7 @@ class FakeConversation:
         *,
         on_state: Callable[[TalkState], None],
         record: Callable[..., None],
+        agent: str = "",
         resumed: Resumed | None = None,
     ) -> None:
         self.id = conversation_id
@@ -50,6 +54,7 @@ class FakeConversation:
         self.audio_from_ms = 0.0 if resumed is None else resumed.audio_from_ms
         self.record = record
         self.quiet = True
+        self.standing = ("listening", 0)
         self.heard = b""
         self.calls: list[Any] = []
         self.fault: Exception | None = None
@@ -214,7 +219,7 @@ async def running(
             Profiles(agents={"default": Profile(), "tess": Profile()}),
             kept.store,
             max_conversations=max_conversations,
-            token=TOKEN,
+            access=Access(Door(Keyring(None, TOKEN)), kept.bus, kept.jetstream),
         )
         shared = Shared(engine, kept.store, kept.recorder, limits or CallLimits(600.0, 600.0))
         gateway = Gateway(shared, admission, workers, kept.history)

@@ -10,10 +10,11 @@ from nats.js.errors import KeyNotFoundError
 
 from parley.bus import Bus
 from parley.config import ServiceConfig
+from parley.records import STREAM
 from parley_gateway.call_record import CallRecord, ResumeToken, new_holder
 from parley_gateway.history import History
 from parley_gateway.jetstream import JetStream
-from parley_gateway.recorder import STREAM, Recorder, stream_config
+from parley_gateway.recorder import Recorder, stream_config
 from parley_gateway.state import EntryState, ReplyState, SegmentState, TalkState
 from parley_gateway.store import BUCKET, CallStore, bucket_config
 

@@ -46,6 +46,11 @@ class NatsServer:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     @property
+    def monitoring_url(self) -> str:
+        """Where it says how it is."""
+        return f"http://127.0.0.1:{self._monitoring}"
+
+    @property
     def running(self) -> bool:
         """Whether its process lives; it may be frozen."""
         return self._process is not None
@@ -96,7 +101,7 @@ class NatsServer:
 
     def monitor(self, path: str) -> Any:
         """What its monitoring says, such as /varz or /jsz?streams=true. Raises OSError."""
-        url = f"http://127.0.0.1:{self._monitoring}{path}"
+        url = self.monitoring_url + path
         with urllib.request.urlopen(url, timeout=2) as answer:
             return json.load(answer)
 

@@ -126,6 +126,10 @@ def _speech(folder: Path) -> Path:
         ("talk", "--text", "hi", "--sample-rate", "11025"),
         ("talk", "--text", "hi", "--barge-in", "stop.wav"),
         ("up", "--port", "no"),
+        ("drain",),
+        ("calls", "--state", "gone"),
+        ("replay",),
+        ("replay", "c1", "--speed", "0"),
         ("sing",),
     ],
 )
@@ -165,6 +169,21 @@ def test_the_plan(tmp_path: Path) -> None:
     found = plan.specs(wanted, tmp_path)
     assert [one.name for one in found] == ["gateway", "stt-1", "stt-2", "agent", "tts"]
     assert all(one.env["PARLEY_NATS_URL"] == "nats://far:4222" for one in found)
+
+
+def test_only_a_nats_of_our_own_keeps_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hours(nats_url: str | None) -> str | None:
+        wanted = plan.Plan(port=ports.free(), nats_url=nats_url)
+        found = {one.name: one.env for one in plan.specs(wanted, tmp_path)}
+        assert "PARLEY_RECORD_HOURS" not in found["stt"]
+        return found["gateway"].get("PARLEY_RECORD_HOURS")
+
+    monkeypatch.delenv("PARLEY_RECORD_HOURS", raising=False)
+    assert (hours(None), hours("nats://far:4222")) == ("24", None)
+    monkeypatch.setenv("PARLEY_RECORD_HOURS", "0")  # The environment decides.
+    assert hours(None) is None
 
 
 def test_bad_profiles_stop_the_plan(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from parley_gateway.history import in_order, unfinished, view
-from parley_gateway.recorder import BadEvent, Event
+from parley.records import BadEvent, Event, in_order
+from parley_gateway.history import unfinished, view
 
 
 def event(at: float, kind: str, key: str, **fields: Any) -> Event:

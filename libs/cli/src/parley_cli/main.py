@@ -10,7 +10,16 @@ import typer
 from rich.console import Console
 
 from parley.audio import SAMPLE_RATES
-from parley_cli import checks, doctor, services, trials
+from parley_cli import (
+    api_keys,
+    checks,
+    doctor,
+    nats_exporter,
+    nats_keys,
+    operations,
+    services,
+    trials,
+)
 from parley_cli.call import Options
 from parley_cli.demo import demo as run_demo
 from parley_cli.errors import Failure, Usage
@@ -27,6 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(operations.app)
+app.add_typer(api_keys.app, name="keys")
 console = Console()
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="HTTP port; 0: any free one.")]
@@ -161,6 +172,32 @@ def run_doctor(
     """Look for whatever would keep the engine from working, and say how to mend it."""
     tried = trials.providers(default_agents()) if providers else ()
     raise typer.Exit(doctor.show(chain(checks.everything(url), tried), console))
+
+
+@app.command(name="nats-keys")
+def make_nats_keys(
+    folder: Annotated[Path, typer.Argument(help="Where the keys are kept.")],
+    renew: Annotated[
+        list[str] | None, typer.Option(help="Whose key is replaced by a new one; repeatable.")
+    ] = None,
+) -> None:
+    """Make the keys by which the services log in to NATS; those that are there stay."""
+    made = nats_keys.write(folder, renew or ())
+    console.print(f"new keys: {', '.join(made) or 'none'}", soft_wrap=True)
+
+
+@app.command(name="nats-exporter")
+def run_nats_exporter(
+    url: Annotated[
+        str, typer.Option(envvar="PARLEY_NATS_MONITOR_URL", help="NATS's monitoring port.")
+    ] = "http://127.0.0.1:8222",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, envvar="PARLEY_PORT", help="Where to serve /metrics.")
+    ] = 7777,
+    host: Host = None,
+) -> None:
+    """Tell Prometheus what a NATS server says of itself."""
+    raise typer.Exit(nats_exporter.run(url, host, port))
 
 
 @app.command()

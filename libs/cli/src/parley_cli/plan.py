@@ -12,6 +12,8 @@ from parley_cli.errors import Failure
 from parley_cli.service import Spec
 
 NATS_PORT = 4222
+RECORD_HOURS = 24
+"""How long what is said in calls is kept on a developer's machine."""
 DRAIN_SECONDS = 5
 """How long running calls may go on once the engine is told to stop on a developer's machine."""
 
@@ -48,12 +50,20 @@ def specs(plan: Plan, folder: Path) -> list[Spec]:
     if "PARLEY_DRAIN_SECONDS" not in os.environ:
         common |= services.environment({"drain_seconds": DRAIN_SECONDS})
     gateway = common | services.environment({"agents": plan.agents, "host": plan.host})
+    if (hours := record_hours(plan)) is not None:
+        gateway |= services.environment({"record_hours": hours})
     found.append(Spec("gateway", _command("gateway"), gateway, plan.port))
     for stage, count in (("stt", plan.stt), ("agent", plan.agent), ("tts", plan.tts)):
         for number in range(1, count + 1):
             name = stage if count == 1 else f"{stage}-{number}"
             found.append(Spec(name, _command(stage), common))
     return found
+
+
+def record_hours(plan: Plan) -> float | None:
+    """How long what is said is kept, where this plan decides that: in a NATS of its own."""
+    decided = plan.nats_url is not None or "PARLEY_RECORD_HOURS" in os.environ
+    return None if decided else RECORD_HOURS
 
 
 def find_nats_server() -> str | None:

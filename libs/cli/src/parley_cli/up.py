@@ -12,7 +12,7 @@ from rich.live import Live
 
 from parley_cli import board, state
 from parley_cli.engine import Engine, running
-from parley_cli.plan import Plan, specs
+from parley_cli.plan import NATS_PORT, Plan, record_hours, specs
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,6 +25,9 @@ async def up(plan: Plan, logs: Path | None, folder: Path | None, console: Consol
     folder = folder or state.default_folder(plan.port)
     async with engine(plan, logs, folder) as one, stop_signals(one) as stop:
         console.print(f"logs: {one.services[0].log.parent}", soft_wrap=True)
+        if (hours := record_hours(plan)) is not None:
+            text = f"what is said in calls is kept for {hours} h in {folder}"
+            console.print(f"{text} (not with PARLEY_RECORD_HOURS=0)", soft_wrap=True)
         await _show(one, plan, console, stop)
         console.print("stopping")
 
@@ -80,12 +83,16 @@ async def _show(engine: Engine, plan: Plan, console: Console, stop: asyncio.Even
                 live.update(board.table(engine.services), refresh=True)
             if engine.ready and not announced:
                 announced = True
-                _announce(plan, console)
+                _announce(plan, engine, console)
             await engine.next_look()
 
 
-def _announce(plan: Plan, console: Console) -> None:
+def _announce(plan: Plan, engine: Engine, console: Console) -> None:
     host = "127.0.0.1" if plan.host in ("0.0.0.0", "::") else plan.host  # noqa: S104
     option = "" if plan.port == 8080 else f" --url ws://{host}:{plan.port}/conversation"
     console.print(f"ready: open http://{host}:{plan.port}/ and talk", soft_wrap=True)
     console.print(f"  or:  parley talk FILE.wav{option}", soft_wrap=True, highlight=False)
+    own = [one.port for one in engine.services if one.spec.name == "nats"]
+    url = plan.nats_url or f"nats://127.0.0.1:{own[0]}"
+    option = "" if own == [NATS_PORT] else f" --nats-url {url}"
+    console.print(f"  watch it:  parley top{option}", soft_wrap=True, highlight=False)

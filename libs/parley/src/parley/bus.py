@@ -10,18 +10,18 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js import JetStreamContext
 
-from parley import logs, metrics
+from parley import logs, metrics, nats_login
 from parley.config import ServiceConfig
 from parley.frames import AudioFrame, BadFrame, decode_frame, is_frame
 from parley.messages import AnyMessage, BadMessage, JobMessage, Message, decode, encode
+from parley.nats_client import ConnectedMsg, StrictClient
 
 log = logs.get(__name__)
 
@@ -33,6 +33,7 @@ PENDING_BYTES = 512 * 1024
 """What may wait for a lost server: control messages of a few seconds, never media."""
 CONNECT_SECONDS = 30.0
 """How long a starting service waits for NATS."""
+CLOSE_SECONDS = 1.0
 
 NoResponders = nats.errors.NoRespondersError
 RequestTimeout = nats.errors.TimeoutError
@@ -43,30 +44,53 @@ class BusUnreachable(Exception):
     """NATS could not be reached when the service started."""
 
 
-class Bus:
-    """One process's connection to NATS. Use it as an async context manager."""
+class Server(NamedTuple):
+    """A NATS server: its address (without any password), its name and version."""
 
-    def __init__(self, config: ServiceConfig, name: str) -> None:
+    address: str
+    name: str
+    version: str
+
+
+class Bus:
+    """One process's connection to NATS. Use it as an async context manager.
+
+    Answers come to `_INBOX_<name>`, `name` without its `parley-`: who may read which inbox is a
+    matter of the server's permissions. The server is waited for up to `connect_seconds`, or 30.
+    """
+
+    def __init__(
+        self, config: ServiceConfig, name: str, *, connect_seconds: float | None = None
+    ) -> None:
         self._config = config
         self._name = name
-        self._nats = Client()
+        self._connect_seconds = connect_seconds or CONNECT_SECONDS
+        self._nats = StrictClient(config.nats_seed_file, needs_tls=nats_login.needs_tls(config))
         self._errors = _RateLimitedErrors()
         self._closing = False
+        self._started = False
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._up_since = 0.0
 
     async def __aenter__(self) -> Self:
-        """Connect; waits up to 30 s for the server, then raises BusUnreachable."""
+        """Connect; waits up to 30 s for the server, then raises BusUnreachable.
+
+        Raises it at once where the server cannot be trusted, or does not let this process in.
+        """
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self._connect_seconds):
                 await self._connect()
         except (OSError, nats.errors.Error, TimeoutError) as error:
             await self._close()
-            reason = str(error) or f"no answer in {CONNECT_SECONDS:.0f} s"
-            raise BusUnreachable(
-                f"cannot reach NATS at {self._config.nats_url}: {reason}"
+            last = f", but: {self._errors.last}" if self._errors.last else ""
+            raise self._unreachable(
+                str(error) or f"no answer in {self._connect_seconds:.0f} s{last}"
             ) from None
+        except BusUnreachable:
+            await self._close()
+            raise
+        self._started = True
         self._came_up()
         metrics.SUBSCRIPTIONS.set_function(lambda: len(self._nats._subs))
         return self
@@ -84,9 +108,11 @@ class Bus:
 
     async def _close(self) -> None:
         self._closing = True
-        # A lost connection cannot be closed well, and closes all the same.
-        with contextlib.suppress(nats.errors.Error, OSError, AssertionError):
-            await self._nats.close()
+        # A lost connection cannot be closed well, and closes all the same. One whose TLS has
+        # failed would be waited for without end.
+        with contextlib.suppress(nats.errors.Error, OSError, AssertionError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._nats.close()
         await self._stop_reconnecting()
         metrics.BUS_CONNECTED.set(0)
 
@@ -109,11 +135,16 @@ class Bus:
         mine = frame is not None and frame.f_locals.get("self") is self._nats
         return mine and name == "Client._attempt_reconnect"
 
+    def _unreachable(self, reason: str) -> BusUnreachable:
+        return BusUnreachable(f"cannot use NATS at {nats_login.shown(self._config)}: {reason}")
+
     async def _connect(self) -> None:
         credentials = self._config.nats_credentials
         await self._nats.connect(
-            servers=[url.strip() for url in self._config.nats_url.split(",")],
+            servers=nats_login.urls(self._config),
             name=self._name,
+            inbox_prefix=f"_INBOX_{self._name.removeprefix('parley-')}",
+            tls=nats_login.tls_context(self._config),
             allow_reconnect=True,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_SECONDS,  # type: ignore[arg-type]  # it only sleeps on it
@@ -122,7 +153,7 @@ class Bus:
             max_outstanding_pings=UNANSWERED_PINGS,
             pending_size=PENDING_BYTES,
             user_credentials=str(credentials) if credentials else None,
-            error_cb=self._errors.report,
+            error_cb=self._on_error,
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
         )
@@ -132,6 +163,11 @@ class Bus:
         self._up.set()
         self._down.clear()
         metrics.BUS_CONNECTED.set(1)
+
+    async def _on_error(self, error: Exception) -> None:
+        await self._errors.report(error)
+        if not self._started and (reason := nats_login.refusal(error, self._config)):
+            raise self._unreachable(reason)
 
     async def _on_disconnect(self) -> None:
         self._up.clear()
@@ -169,6 +205,17 @@ class Bus:
         """How many subscriptions the process holds."""
         return len(self._nats._subs)
 
+    @property
+    def server(self) -> "Server":
+        """The server that the connection is to now."""
+        url, info = self._nats.connected_url, self._nats._server_info
+        address = f"{url.hostname}:{url.port}" if url else ""
+        return Server(address, str(info.get("server_name", "")), str(info.get("version", "")))
+
+    async def round_trip(self) -> float:
+        """The time (s) to the server and back. Raises RequestTimeout."""
+        return await self._nats.rtt(timeout=2)
+
     async def publish(self, subject: str, message: Message) -> None:
         """Send a message. While NATS is away it waits in a small buffer; a full one drops it."""
         try:
@@ -198,11 +245,19 @@ class Bus:
         """A subject of this connection's own, for answers."""
         return str(self._nats.new_inbox())
 
-    async def request(self, subject: str, message: Message, timeout: float) -> AnyMessage:
+    async def request(
+        self,
+        subject: str,
+        message: Message,
+        timeout: float,
+        headers: dict[str, str] | None = None,
+    ) -> AnyMessage:
         """Ask, and wait up to `timeout` s. Raises NoResponders, RequestTimeout or BadMessage."""
         task = asyncio.current_task()
         before = task.cancelling() if task else 0
-        answer = await self._nats.request(subject, encode(message), timeout=timeout)
+        answer = await self._nats.request(
+            subject, encode(message), timeout=timeout, headers=headers
+        )
         # The client waits with wait_for, which in Python 3.11 can swallow a cancellation. (A task
         # group that was left with an error may leave a count behind: only a new one matters.)
         if task is not None and task.cancelling() > before:
@@ -250,6 +305,17 @@ def decode_item_or_drop(data: bytes, subject: str) -> AudioFrame | JobMessage | 
     return message if isinstance(message, JobMessage) else None
 
 
+async def respond(msg: Msg, answer: Message) -> None:
+    """Answer whoever asked: in an inbox, and on the connection on which the question came.
+
+    NATS lets a service answer wherever it is told to: a thief could have it speak on subjects
+    that are closed to them. And it forgets with the connection that it was asked.
+    """
+    lost = isinstance(msg, ConnectedMsg) and not msg.connected
+    if msg.reply.startswith("_INBOX") and not lost:
+        await msg.respond(encode(answer))
+
+
 async def unsubscribe(subscription: Subscription | None) -> None:
     """End a subscription; no matter if the connection is gone already."""
     if subscription is None:
@@ -280,10 +346,14 @@ class _RateLimitedErrors:
     """The client's error callback: counts all, logs one a second of each kind."""
 
     def __init__(self) -> None:
+        self.last = ""
         self._limits: dict[str, _RateLimit] = {}
 
     async def report(self, error: Exception) -> None:
         kind = type(error).__name__
+        if nats_login.is_refused(error):
+            kind = nats.errors.AuthorizationError.__name__
+        self.last = str(error) or kind
         metrics.BUS_ERRORS.labels(kind).inc()
         if self._limits.setdefault(kind, _RateLimit(1.0)).admits():
             log.warning("nats error", error=kind, detail=str(error)[:200])

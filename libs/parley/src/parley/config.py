@@ -13,10 +13,31 @@ class ServiceConfig(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PARLEY_", extra="ignore")
 
     nats_url: str = "nats://127.0.0.1:4222"
-    """Where NATS is; several servers of a cluster are separated by commas."""
+    """Where NATS is; several servers of a cluster are separated by commas.
+
+    With `tls://`, nothing is sent over a connection that is not encrypted.
+    """
+
+    nats_seed_file: Path | None = None
+    """The file with the nkey seed by which this process logs in to NATS (`parley nats-keys`).
+
+    It is read again for each connection.
+    """
 
     nats_credentials: Path | None = None
-    """A NATS credentials file (.creds), where the server asks for one."""
+    """A NATS credentials file (.creds) instead, for a server that works with JWTs."""
+
+    nats_ca: Path | None = None
+    """Certificates (PEM) of those who may have signed that of the NATS server.
+
+    Default: the system's. It asks for TLS as `tls://` does.
+    """
+
+    nats_certificate: Path | None = None
+    """The certificate (PEM) to show to a NATS server that wants one. It asks for TLS too."""
+
+    nats_certificate_key: Path | None = None
+    """The private key (PEM) of that certificate. Default: it is in the same file."""
 
     host: str = "127.0.0.1"
     """The address that the service's HTTP server listens on."""
@@ -32,6 +53,12 @@ class ServiceConfig(BaseSettings):
 
     log_transcripts: bool = False
     """Write what callers and the bot say into the log."""
+
+    traces: str = Field(default="", pattern=r"^(https?://.+)?$")
+    """Where traces go: the base URL of a collector that takes OTLP over HTTP (docs/tracing.md).
+
+    Default: what OTEL_EXPORTER_OTLP_ENDPOINT says; with neither, none are made.
+    """
 
 
 class WorkerConfig(ServiceConfig):

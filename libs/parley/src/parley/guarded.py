@@ -15,6 +15,7 @@ from parley.faults import InputLost, ProviderError
 from parley.instances import asked_for
 from parley.job import Job
 from parley.messages import JobMessage, JobRequest, Retry, Spec, Transcription
+from parley.provider_figures import ProviderFigures
 from parley.subjects import Stage
 from parley.worker import JobHandler, JobRun
 
@@ -43,8 +44,17 @@ class Breakers:
             who = f"the {self._stage} provider {spec.provider!r}"
             breaker = Breaker(who, self._clock, partial(self._changed, spec.provider))
             self._kept[key] = (spec.provider, breaker)
+            self._begin_figures(spec.provider)
             self._count(spec.provider, breaker.state, 1)
         return self._kept[key][1]
+
+    def _begin_figures(self, provider: str) -> None:
+        stage, name = [self._stage], [provider]
+        metrics.start_at_zero(metrics.PROVIDER_JOBS, stage, name)
+        metrics.start_at_zero(metrics.PROVIDER_FAILURES, stage, name, Retry)
+        metrics.start_at_zero(metrics.BREAKERS, stage, name, State)
+        metrics.start_at_zero(metrics.BREAKER_CHANGES, stage, name, State)
+        metrics.start_at_zero(metrics.PROVIDER_FIRST_RESULT, stage, name)
 
     def _forget_oldest(self) -> None:
         provider, breaker = self._kept.pop(next(iter(self._kept)))
@@ -80,11 +90,15 @@ class Guarded:
         run = self._handler.open(request)
         spec = Spec.model_validate(request.spec)
         permit = self._breakers.get(spec).admit()
-        return partial(self._run, run, permit, spec.provider)
+        rate = request.spec.get("sample_rate")
+        return partial(self._run, run, permit, spec.provider, rate)
 
-    async def _run(self, run: JobRun, permit: Permit, provider: str, job: Job) -> None:
+    async def _run(
+        self, run: JobRun, permit: Permit, provider: str, sample_rate: int | None, job: Job
+    ) -> None:
         permit.begin()
-        watched = _Watched(job, permit.succeeded)
+        figures = ProviderFigures(self._stage, provider, sample_rate)
+        watched = _Watched(job, permit.succeeded, figures)
         well: asyncio.TimerHandle | None = None
         if self._stage is Stage.STT:
             loop = asyncio.get_running_loop()
@@ -120,14 +134,20 @@ class _Watched:
     What fails while it is sent is NATS's fault, not the provider's.
     """
 
-    def __init__(self, job: Job, on_heard: Callable[[], object]) -> None:
+    def __init__(self, job: Job, on_heard: Callable[[], object], figures: ProviderFigures) -> None:
         self._job = job
         self._on_heard = on_heard
+        self._figures = figures
         self.has_sent = False
         self.bus_failed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._job, name)
+
+    async def receive(self) -> Any:
+        item = await self._job.receive()
+        self._figures.takes(item)
+        return item
 
     async def send(self, kind: type[JobMessage], **fields: Any) -> None:
         await self._sent(self._job.send(kind, **fields))
@@ -144,3 +164,4 @@ class _Watched:
             self.bus_failed = True
             raise
         self.has_sent = True
+        self._figures.gives()

@@ -53,12 +53,14 @@ async def serve(app: Any, host: str, port: int, **options: Any) -> AsyncIterator
     """Serve an ASGI app in this event loop; gives the port (a free one for 0).
 
     `options` are uvicorn's, and `send_buffer`: the bytes that the kernel may hold for a client
-    that does not read. Raises OSError where the port is taken.
+    that does not read. Raises OSError where the port is taken or a certificate is not to be used.
     """
     send_buffer = options.pop("send_buffer", None)
     config = uvicorn.Config(
         app, host=host, port=port, log_config=None, access_log=False, lifespan="off", **options
     )
+    if config.is_ssl:
+        _load(config)
     socket = config.bind_socket() if port == 0 else _bind(config)
     if send_buffer is not None:
         socket.setsockopt(SOL_SOCKET, SO_SNDBUF, send_buffer)
@@ -71,6 +73,14 @@ async def serve(app: Any, host: str, port: int, **options: Any) -> AsyncIterator
             yield int(socket.getsockname()[1])
         finally:
             server.should_exit = True
+
+
+def _load(config: uvicorn.Config) -> None:
+    try:
+        config.load()
+    except OSError as error:
+        files = " and ".join(str(one) for one in (config.ssl_certfile, config.ssl_keyfile) if one)
+        raise OSError(f"cannot use {files} for TLS: {error.strerror or error}") from None
 
 
 def _bind(config: uvicorn.Config) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from parley import metrics, subjects
+from parley import metrics, subjects, tracing
 from parley.bus import Bus, decode_item_or_drop, decode_or_drop, unsubscribe
 from parley.frames import AudioFrame, encode_frame
 from parley.interrupts import Fence, InterruptibleEvent
@@ -45,6 +45,8 @@ class Job:
         self.cancelled_as: str | None = None
         self.failure: str | None = None
         """Why the job was cancelled by this side though it is still wanted."""
+        self.span = tracing.NOTHING
+        """What the job is in the trace of its turn."""
         self._bus = bus
         self._inbox: asyncio.Queue[Item] = asyncio.Queue(INBOX_ITEMS)
         # Hearing goes on through every interrupt; what belongs to one turn does not.
@@ -64,12 +66,13 @@ class Job:
     @property
     def context(self) -> dict[str, object]:
         """The fields that a log line about this job carries."""
-        request = self.request
+        request, trace_id = self.request, self.span.trace_id
         return {
             "conversation": request.conversation_id,
             "turn": request.turn,
             "attempt": request.attempt,
             "stage": str(request.stage),
+            **({"trace_id": trace_id} if trace_id else {}),
         }
 
     # --- For the handler

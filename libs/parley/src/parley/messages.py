@@ -12,13 +12,14 @@ import msgpack
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from parley.marks import Mark
-from parley.subjects import Stage
+from parley.operating import CallsWanted, Drain, GatewayStatus, LiveCalls
+from parley.subjects import NAME, Stage
+from parley.wire import VERSION
+from parley.wire import BadMessage as BadMessage
+from parley.wire import Message as Message
 
-VERSION = 1
-
-
-class BadMessage(ValueError):
-    """The bytes are not a message of this version."""
+WorkerId = Annotated[str, Field(pattern=f"^{NAME}$")]
+"""A worker's own word for itself; subjects are made of it."""
 
 
 class Retry(StrEnum):
@@ -27,12 +28,6 @@ class Retry(StrEnum):
     NOW = "now"
     LATER = "later"
     NEVER = "never"
-
-
-class Message(BaseModel):
-    """What all messages have in common."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class JobRequest(Message):
@@ -50,7 +45,7 @@ class JobAccepted(Message):
     """The answer of the worker that has taken the job and listens on its subjects."""
 
     type: Literal["job_accepted"] = "job_accepted"
-    worker_id: str
+    worker_id: WorkerId
 
 
 class JobRefused(Message):
@@ -64,10 +59,13 @@ class JobRefused(Message):
 
 
 class WorkerStatus(Message):
-    """What a worker says of itself each second, and once more as it leaves."""
+    """What a worker says of itself each second, and once more as it leaves; `host` is the name of
+    the machine, or the container, that it runs on.
+    """
 
     type: Literal["worker_status"] = "worker_status"
-    worker_id: str
+    worker_id: WorkerId
+    host: str = ""
     stage: Stage
     capacity: int
     running: int
@@ -298,6 +296,16 @@ class Taken(Message):
     epoch: int
 
 
+class KeysInUse(Message):
+    """What a gateway tells the others each second: of each API key, by its name, the calls that it
+    has now, and how many it has begun within the last minute.
+    """
+
+    type: Literal["keys_in_use"] = "keys_in_use"
+    gateway_id: str
+    keys: dict[str, tuple[int, int]]
+
+
 class KeepAlive(Message):
     """The gateway still holds this conversation. A job that hears none for long gives up.
 
@@ -314,7 +322,8 @@ AnyMessage = Annotated[
     | EagerEndOfTurn | TurnResumed | EndOfTurn
     | ReplyText | ToolsCalled | ToolReturned | Speak | SpeakEnd | SpeechMarks | SegmentSpoken
     | Heartbeat | Draining | Done | Failed
-    | Begin | Interrupt | Cancel | Mute | End | Taken | KeepAlive,
+    | Begin | Interrupt | Cancel | Mute | End | Taken | KeepAlive | KeysInUse
+    | GatewayStatus | Drain | CallsWanted | LiveCalls,
     Field(discriminator="type"),
 ]  # fmt: skip
 

@@ -1,10 +1,33 @@
 """Prometheus metrics that two services share. Base units; never a conversation's id."""
 
-from prometheus_client import Counter, Gauge
+from collections.abc import Iterable
+from itertools import product
 
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+from parley.subjects import Stage
+
+
+def start_at_zero(metric: Counter | Gauge | Histogram, *values: Iterable[str]) -> None:
+    """Have all series of these labels' values from the beginning.
+
+    A counter that comes into being at 1 has never grown, as Prometheus sees it.
+    """
+    for labels in product(*values):
+        metric.labels(*labels)
+
+
+BUILD = Info("parley_build", "What runs here: service, version, python.")
+DRAINING = Gauge("parley_draining", "1 once the process is told to stop and takes no new work.")
+LOOP_LAG = Histogram(
+    "parley_event_loop_lag_seconds",
+    "How late the event loop comes to what is due.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
 MESSAGES_DROPPED = Counter(
     "parley_messages_dropped_total",
-    "Messages from NATS that were dropped, by reason: undecodable, unexpected, fenced, overflow.",
+    "Messages from NATS that were dropped, by reason: undecodable, unexpected, fenced, overflow, "
+    "repeated.",
     ["reason"],
 )
 SEQ_GAPS = Counter(
@@ -39,3 +62,25 @@ BREAKER_CHANGES = Counter(
     "Changes of a breaker to a state.",
     ["stage", "provider", "state"],
 )
+PROVIDER_JOBS = Counter(
+    "parley_provider_jobs_total", "Jobs that a provider was given.", ["stage", "provider"]
+)
+PROVIDER_FIRST_RESULT = Histogram(
+    "parley_provider_first_result_seconds",
+    "Agent: from the request to the first words. Tts: from the text to the first sound. "
+    "Stt: from the end of a turn to its last words.",
+    ["stage", "provider"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0),
+)
+PROVIDER_AUDIO = Counter(
+    "parley_provider_audio_seconds_total", "Audio that a transcriber was given.", ["provider"]
+)
+PROVIDER_CHARACTERS = Counter(
+    "parley_provider_characters_total", "Characters that a voice was given to speak.", ["provider"]
+)
+
+start_at_zero(
+    MESSAGES_DROPPED, ["undecodable", "unexpected", "fenced", "overflow", "repeated"]
+)
+start_at_zero(SEQ_GAPS, Stage)
+start_at_zero(BUS_ERRORS, ["AuthorizationError", "PermissionsViolation"])

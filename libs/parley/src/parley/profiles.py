@@ -104,6 +104,10 @@ class Profile(UsualKeys):
     """Whether a reply is begun when the turn is probably over. It is heard when that is certain,
     and dropped when the caller goes on."""
 
+    recording: bool = True
+    """Whether calls are recorded, where the gateway keeps their sound at all
+    (`PARLEY_RECORDINGS`: docs/operations-by-hand.md)."""
+
     interruption: Interruption = Interruption()
     """What stops the bot."""
 

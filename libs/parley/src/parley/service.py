@@ -6,7 +6,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from parley import health, logs, providers
+from parley import health, logs, metrics, providers, tracing, vitals
+from parley.api_keys import BadKeys
 from parley.bus import Bus, BusUnreachable
 from parley.config import ServiceConfig, WorkerConfig
 from parley.guarded import Guarded
@@ -16,13 +17,15 @@ from parley.worker import JobHandler, Worker
 
 log = logs.get(__name__)
 
-EXPECTED = (BusUnreachable, OSError, providers.ProviderError, ProfileError)
+EXPECTED = (BusUnreachable, OSError, providers.ProviderError, ProfileError, BadKeys)
 """What keeps a service from running for a reason that a line of text explains."""
 
 
 def run(name: str, config: ServiceConfig, main: Callable[[asyncio.Event], Awaitable[None]]) -> int:
     """Run a service until SIGTERM or SIGINT sets the event it is given. The exit code."""
     logs.configure(name, config.log_format, config.log_level)
+    tracing.configure(name, config.traces)
+    vitals.introduce(name)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_with_signals(main))
@@ -35,6 +38,8 @@ def run(name: str, config: ServiceConfig, main: Callable[[asyncio.Event], Awaita
             raise
         log.error("cannot run", reason="; ".join(str(error) for error in _leaves(expected)))
         return 1
+    finally:
+        tracing.shut_down()
     return 0
 
 
@@ -80,6 +85,7 @@ def run_worker(
                     capacity=config.capacity or capacity,
                     providers=providers.names(stage),
                     drain_seconds=config.drain_seconds,
+                    on_drain=stop.set,
                 )
                 state["state"] = "ready"
                 async with asyncio.TaskGroup() as tasks:
@@ -102,7 +108,13 @@ async def _with_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await main(stop)
+    metrics.DRAINING.set_function(stop.is_set)
+    watching = loop.create_task(vitals.watch_loop())
+    try:
+        await main(stop)
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

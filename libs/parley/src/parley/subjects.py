@@ -4,6 +4,8 @@ parley.v1.job.{stt,agent,tts}     queue groups: claims
 parley.v1.job.<stage>.<worker>    claims meant for one worker
 parley.v1.worker.<stage>.<id>     what a worker says of itself, each second
 parley.v1.worker.<stage>.<id>.probe   gateway -> worker   is it still connected to NATS?
+parley.v1.gateway.<id>            what a gateway says of itself, each second
+parley.v1.operate.<kind>.<id>     operator -> one worker or gateway (its kind: gateway or a stage)
 parley.v1.conv.<id>.audio         gateway -> stt      frames
 parley.v1.conv.<id>.heard         stt -> gateway      speech events, transcriptions
 parley.v1.conv.<id>.reply         agent -> gateway    text
@@ -11,6 +13,8 @@ parley.v1.conv.<id>.speak         gateway -> tts      text segments to be spoken
 parley.v1.conv.<id>.speech        tts -> gateway      PCM and marks
 parley.v1.conv.<id>.control       broadcast           begin, interrupt, cancel, mute, end
 parley.v1.record.<id>             JetStream           what happened in a conversation, to keep
+parley.v1.usage                   gateway -> gateways   the calls of each API key, each second
+parley.v1.spent.<key>.<period>    JetStream           seconds of calls in a day, or a month: counted
 """
 
 import re
@@ -18,9 +22,13 @@ from enum import StrEnum
 
 PREFIX = "parley.v1"
 WORKERS = f"{PREFIX}.worker.*.*"
+GATEWAYS = f"{PREFIX}.gateway.*"
 RECORDS = f"{PREFIX}.record.*"
+USAGE = f"{PREFIX}.usage"
+SPENT = f"{PREFIX}.spent.*.*"
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAME = r"[A-Za-z0-9_-]{1,64}"
+"""What may be one token of a subject."""
 
 
 class Stage(StrEnum):
@@ -51,9 +59,27 @@ def record(conversation_id: str) -> str:
     return f"{PREFIX}.record.{_token(conversation_id)}"
 
 
+def spent(key: str, period: str) -> str:
+    """Where the time that an API key's calls take is added up."""
+    return f"{PREFIX}.spent.{_token(key)}.{_token(period)}"
+
+
 def worker(stage: Stage, worker_id: str) -> str:
     """Where a worker announces itself."""
     return f"{PREFIX}.worker.{stage}.{_token(worker_id)}"
+
+
+def gateway(gateway_id: str) -> str:
+    """Where a gateway announces itself."""
+    return f"{PREFIX}.gateway.{_token(gateway_id)}"
+
+
+def operate(process_id: str) -> str:
+    """What an operator orders one worker or gateway; its id begins with its kind and a dash."""
+    kind, _, rest = process_id.partition("-")
+    if not rest:
+        raise ValueError(f"not the id of a worker or gateway: {process_id!r}")
+    return f"{PREFIX}.operate.{_token(kind)}.{_token(process_id)}"
 
 
 def audio(conversation_id: str) -> str:
@@ -97,7 +123,7 @@ def _token(text: str) -> str:
 
     A token with a dot or a wildcard would reach another conversation's subjects.
     """
-    if not _TOKEN.fullmatch(text):
+    if not re.fullmatch(NAME, text):
         raise ValueError(
             f"not usable in a subject (letters, digits, '-', '_'; 64 at most): {text!r}"
         )

@@ -7,6 +7,7 @@ answers *no responders* at once when nobody has. A service adds a `JobHandler`, 
 
 import asyncio
 import secrets
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,8 +16,8 @@ from typing import Protocol
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from parley import logs, metrics, providers, subjects
-from parley.bus import Bus, decode_or_drop, unsubscribe
+from parley import logs, metrics, providers, subjects, tracing
+from parley.bus import Bus, decode_or_drop, respond, unsubscribe
 from parley.job import Job
 from parley.messages import (
     Done,
@@ -28,8 +29,8 @@ from parley.messages import (
     Message,
     Retry,
     WorkerStatus,
-    encode,
 )
+from parley.operating import Drain
 from parley.providers import ProviderError
 from parley.subjects import Stage
 
@@ -42,6 +43,9 @@ BEGIN_SECONDS = 2.0
 """How long an accepted job waits for the gateway's word. A worker that was frozen when it was
 asked answers nobody, hears nothing, and lets go."""
 
+OUTCOMES = ("done", "failed", "cancelled", "abandoned", "refused", "unclaimed")
+"""Of jobs, as a worker counts them."""
+
 JobRun = Callable[[Job], Awaitable[None]]
 
 
@@ -53,7 +57,10 @@ class JobHandler(Protocol):
 
 
 class Worker:
-    """Runs up to `capacity` jobs of one stage at once, until `stop` is called."""
+    """Runs up to `capacity` jobs of one stage at once, until `stop` is called.
+
+    `on_drain` is called when an operator wants it to stop; by default, that is `stop`.
+    """
 
     def __init__(
         self,
@@ -64,6 +71,7 @@ class Worker:
         capacity: int,
         providers: list[str] | None = None,
         drain_seconds: float = 60.0,
+        on_drain: Callable[[], None] | None = None,
     ) -> None:
         self.id = f"{stage}-{secrets.token_hex(4)}"
         self.stage = stage
@@ -72,12 +80,16 @@ class Worker:
         self._handler = handler
         self._providers = providers or []
         self._drain_seconds = drain_seconds
+        self._on_drain = on_drain or self.stop
+        self._host = socket.gethostname()
         self._offers: list[Subscription] = []
         self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         metrics.CAPACITY.labels(stage).set(capacity)
+        metrics.start_at_zero(metrics.JOBS_RUNNING, [stage])
+        metrics.start_at_zero(metrics.JOBS, [stage], OUTCOMES)
 
     @property
     def running(self) -> int:
@@ -98,13 +110,21 @@ class Worker:
         async with self._tasks as tasks:
             ticker = tasks.create_task(self._tick())
             probe = await self._bus.subscribe(subjects.probe(self.stage, self.id), _ignore)
+            orders = await self._bus.subscribe(subjects.operate(self.id), self._on_order)
             await self._update_offer()
             log.info("worker ready", worker=self.id, capacity=self.capacity)
             await self._stopping.wait()
             await self._drain()
             await unsubscribe(probe)
+            await unsubscribe(orders)
             ticker.cancel()
         await self._announce("gone")
+
+    async def _on_order(self, msg: Msg) -> None:
+        if isinstance(decode_or_drop(msg.data, msg.subject), Drain):
+            log.info("told to drain", worker=self.id)
+            self._on_drain()
+            await respond(msg, self._status("draining"))
 
     # --- Offer and accept
 
@@ -125,13 +145,13 @@ class Worker:
         request = decode_or_drop(msg.data, msg.subject)
         if not isinstance(request, JobRequest) or not msg.reply:
             return
-        answer = await self._accept(request)
+        answer = await self._accept(request, msg.headers)
         if isinstance(answer, JobRefused):
             metrics.JOBS.labels(self.stage, "refused").inc()
             log.info("job refused", conversation=request.conversation_id, reason=answer.reason)
-        await msg.respond(encode(answer))
+        await respond(msg, answer)
 
-    async def _accept(self, request: JobRequest) -> Message:
+    async def _accept(self, request: JobRequest, headers: tracing.Headers | None) -> Message:
         if self.running >= self.capacity or self._stopping.is_set():
             return JobRefused(reason="no capacity")
         try:
@@ -141,6 +161,7 @@ class Worker:
             return JobRefused(reason=str(error), retry=error.retry, retry_after=error.retry_after)
         except ValueError as error:
             return JobRefused(reason=f"bad request: {error}", retry=Retry.NEVER)
+        job.span = self._span(request, headers)
         # Listening before the job is accepted: nothing sent after the acceptance is missed.
         await job.listen()
         task = self._tasks.create_task(self._run(job, run))
@@ -149,6 +170,19 @@ class Worker:
         metrics.JOBS_RUNNING.labels(self.stage).set(self.running)
         await self._update_offer()
         return JobAccepted(worker_id=self.id)
+
+    def _span(self, request: JobRequest, headers: tracing.Headers | None) -> tracing.Span:
+        span = tracing.continued(f"{self.stage} job", headers)
+        span.set(
+            {
+                "parley.conversation.id": request.conversation_id,
+                "parley.turn": request.turn,
+                "parley.attempt": request.attempt,
+                "parley.provider": str(request.spec.get("provider")),
+                "parley.worker": self.id,
+            }
+        )
+        return span
 
     def _open(self, request: JobRequest) -> JobRun:
         name = str(request.spec.get("provider"))
@@ -165,6 +199,7 @@ class Worker:
 
     async def _run(self, job: Job, run: JobRun) -> None:
         outcome = "failed"
+        tracing.enter(job.span)
         try:
             if not await _begun(job):
                 outcome = "unclaimed"
@@ -175,14 +210,17 @@ class Worker:
         except asyncio.CancelledError:
             outcome = job.cancelled_as or "cancelled"
             if job.cancelled_as is None:
+                job.span.fail("input_lost" if job.failure else "worker_stopped")
                 reason = job.failure or "the worker stopped"
                 await job.send(Failed, reason=reason, retry=Retry.NOW)
         except ProviderError as error:
+            job.span.fail(type(error).__name__)
             log.warning("job failed", **job.context, reason=str(error))
             await job.send(
                 Failed, reason=str(error), retry=error.retry, retry_after=error.retry_after
             )
-        except Exception:
+        except Exception as error:
+            job.span.fail(type(error).__name__)
             log.exception("job failed", **job.context)
             await job.send(Failed, reason="internal error in the worker", retry=Retry.NOW)
         finally:
@@ -190,6 +228,8 @@ class Worker:
 
     async def _finish(self, job: Job, outcome: str) -> None:
         self._jobs.pop(job, None)
+        job.span.set({"parley.outcome": outcome})
+        job.span.end()
         await job.close()
         metrics.JOBS.labels(self.stage, outcome).inc()
         metrics.JOBS_RUNNING.labels(self.stage).set(self.running)
@@ -227,9 +267,14 @@ class Worker:
             await asyncio.sleep(TICK_SECONDS)
 
     async def _announce(self, state: str) -> None:
-        status = WorkerStatus.model_validate(
+        if self._bus.connected:
+            await self._bus.publish(subjects.worker(self.stage, self.id), self._status(state))
+
+    def _status(self, state: str) -> WorkerStatus:
+        return WorkerStatus.model_validate(
             {
                 "worker_id": self.id,
+                "host": self._host,
                 "stage": self.stage,
                 "capacity": self.capacity,
                 "running": self.running,
@@ -237,8 +282,6 @@ class Worker:
                 "providers": self._providers,
             }
         )
-        if self._bus.connected:
-            await self._bus.publish(subjects.worker(self.stage, self.id), status)
 
 
 async def _begun(job: Job) -> bool:

@@ -7,6 +7,7 @@ TOOL_CALLS = Counter(
     "Calls of tools by outcome: ok, failed, timeout, invalid (arguments), interrupted.",
     ["tool", "outcome"],
 )
+TOOL_OUTCOMES = ("ok", "failed", "timeout", "invalid", "interrupted")
 TOOL_SECONDS = Histogram(
     "parley_tool_seconds",
     "How long a tool's call took, with its retries.",

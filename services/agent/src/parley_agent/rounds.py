@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 
+from parley import tracing
 from parley.job import Job
 from parley.messages import ChatMessage, ReplySpec, ReplyText, Retry, ToolCall, ToolsCalled
 from parley.patience import within
@@ -78,6 +79,7 @@ class Rounds:
 
     async def _send(self, text: str) -> str:
         if text:
+            tracing.current().lap("parley.first_token_ms")
             await self._job.send(ReplyText, text=text)
         return text
 
@@ -127,6 +129,9 @@ def _joined(said: list[str]) -> str:
 def _count(provider: str, usage: Usage) -> None:
     metrics.TOKENS.labels(provider, "input").inc(usage.input_tokens)
     metrics.TOKENS.labels(provider, "output").inc(usage.output_tokens)
+    span = tracing.current()
+    span.add("gen_ai.usage.input_tokens", usage.input_tokens)
+    span.add("gen_ai.usage.output_tokens", usage.output_tokens)
 
 
 def _name(spec: ReplySpec) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hmac
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from parley.bus import Bus
 from parley.profiles import Profile, Profiles
 from parley_gateway import metrics, protocol
+from parley_gateway.access.access import Access, Entry
+from parley_gateway.access.door import Grant, Visitor
 from parley_gateway.call import Call
 from parley_gateway.call_record import CallRecord, ResumeToken, new_holder
 from parley_gateway.protocol import AudioFormat, ResumeRequest
@@ -32,36 +33,38 @@ class Admission:
         store: CallStore,
         *,
         max_conversations: int,
-        token: str | None = None,
+        access: Access,
     ) -> None:
         self.active = 0
         self.accepting = True
         self.idle = asyncio.Event()
         self.idle.set()
         self.max = max_conversations
+        metrics.CONVERSATIONS_CAPACITY.set(max_conversations)
         self._bus = bus
         self._workers = workers
         self._profiles = profiles
         self._store = store
-        self._token = token
+        self.access = access
 
-    def authorized(self, token: str) -> bool:
-        """Whether the token is the one that callers must give, if there is one."""
-        return self._token is None or hmac.compare_digest(token.encode(), self._token.encode())
+    @property
+    def agents(self) -> frozenset[str]:
+        """The names of all that can be called here."""
+        return frozenset(self._profiles.agents)
 
     @contextlib.contextmanager
-    def line(self, query: Mapping[str, str]) -> Iterator[None]:
+    def line(self, visitor: Visitor, query: Mapping[str, str]) -> Iterator[Entry]:
         """A line for a caller, for as long as it is held. Raises ProtocolError."""
-        if not self.authorized(query.get("token", "")):
-            raise protocol.unauthorized()
-        held = "resume" in query and self._store.holds(query["resume"].partition(".")[0])
-        # Who comes back to the gateway that still holds the call needs no second line.
-        self._check_room(1 if held else 0)
-        self._count(+1)
-        try:
-            yield
-        finally:
-            self._count(-1)
+        resuming = "resume" in query
+        with self.access.admit(visitor, resuming=resuming) as entry:
+            held = resuming and self._store.holds(query["resume"].partition(".")[0])
+            # Who comes back to the gateway that still holds the call needs no second line.
+            self._check_room(1 if held else 0)
+            self._count(+1)
+            try:
+                yield entry
+            finally:
+                self._count(-1)
 
     def _check_room(self, besides: int) -> None:
         if not self.accepting:
@@ -83,12 +86,18 @@ class Admission:
 
     # --- What the call begins with
 
-    async def call(self, query: Mapping[str, str]) -> tuple[Call, AudioFormat]:
+    async def call(self, query: Mapping[str, str], entry: Entry) -> tuple[Call, AudioFormat]:
         """The call that the query asks for, new or resumed. Raises ProtocolError."""
         if "resume" not in query:
-            return self._new_call(query)
+            found = await self._new_call(query, entry.grant)
+        else:
+            found = await self._old_call(query, entry.grant)
+        found[0].lease = entry.lease
+        return found
+
+    async def _old_call(self, query: Mapping[str, str], grant: Grant) -> tuple[Call, AudioFormat]:
         try:
-            found = await self._resumed_call(protocol.parse_resume(query))
+            found = await self._resumed_call(protocol.parse_resume(query), grant)
         except UnknownCall:
             metrics.RESUMES.labels("not_resumable").inc()
             raise protocol.not_resumable() from None
@@ -98,17 +107,20 @@ class Admission:
         metrics.RESUMES.labels("resumed").inc()
         return found
 
-    def _new_call(self, query: Mapping[str, str]) -> tuple[Call, AudioFormat]:
+    async def _new_call(self, query: Mapping[str, str], grant: Grant) -> tuple[Call, AudioFormat]:
         audio = protocol.parse_format(
             query.get("sample_rate", "16000"), query.get("encoding", "linear16")
         )
-        agent = query.get("agent", "default")
-        call = Call(secrets.token_hex(8), agent, self._profile(agent), time.time())
+        agent = grant.agent(query.get("agent"))
+        profile = self._profile(agent, grant)
+        await self.access.begin(grant)
+        call = Call(secrets.token_hex(8), agent, profile, time.time())
         if self._store.available:
             token = ResumeToken.new(call.id)
             record = CallRecord(
                 conversation_id=call.id,
                 agent=agent,
+                key=grant.name,
                 sample_rate=audio.sample_rate,
                 encoding=audio.encoding,
                 secret_sha256=token.digest,
@@ -118,12 +130,12 @@ class Admission:
             call.token, call.stored = str(token), self._store.open(record)
         return call, audio
 
-    async def _resumed_call(self, request: ResumeRequest) -> tuple[Call, AudioFormat]:
+    async def _resumed_call(self, request: ResumeRequest, grant: Grant) -> tuple[Call, AudioFormat]:
         async with asyncio.timeout(RESUME_SECONDS):
-            stored = await self._store.take_over(request.token)
+            stored = await self._store.take_over(request.token, grant.name)
         record = stored.record
         try:
-            profile = self._profile(record.agent)
+            profile = self._profile(record.agent, grant)
         except BaseException:
             stored.let_go()
             raise
@@ -143,8 +155,9 @@ class Admission:
         )
         return call, AudioFormat(record.sample_rate, record.encoding)
 
-    def _profile(self, agent: str) -> Profile:
+    def _profile(self, agent: str, grant: Grant) -> Profile:
         profile = self._profiles.get(agent)
-        if profile is None:
-            raise protocol.unknown_agent(agent, sorted(self._profiles.agents))
+        if profile is None or not grant.admits(agent):
+            known = [name for name in sorted(self._profiles.agents) if grant.admits(name)]
+            raise protocol.unknown_agent(agent, known)
         return profile

@@ -1,15 +1,23 @@
 """The gateway's HTTP side: calls at /conversation, the page at /, and what operators read."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, WebSocket
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from fastapi.telemetry import TelemetryConfig
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from parley import health, logs
 from parley_gateway import conversations, metrics
+from parley_gateway.access import token_route
+from parley_gateway.access.door import Visitor
 from parley_gateway.admission import Admission
 from parley_gateway.call import Shared
 from parley_gateway.history import History
@@ -21,6 +29,10 @@ from parley_gateway.workers import Workers
 log = logs.get(__name__)
 
 STATIC = Path(__file__).parent / "static"
+PROBES = ("/healthz", "/readyz")
+"""What whoever starts and stops gateways asks for, on the callers' port too."""
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own spans would hold each call's URL, and with it the caller's token."""
 HANG_UP_SECONDS = 5.0
 """How long calls that are ended may take to be over."""
 
@@ -52,9 +64,10 @@ class Gateway:
         await websocket.accept()
         query = dict(websocket.query_params)
         try:
-            with self.admission.line(query):
-                call, audio = await self.admission.call(query)
+            with self.admission.line(Visitor.of(websocket), query) as entry:
+                call, audio = await self.admission.call(query, entry)
                 session = Session(Connection(websocket, audio), call, self.shared)
+                metrics.CONVERSATIONS_STARTED.inc()
                 reason = await session.run()
                 metrics.CONVERSATIONS_ENDED.labels(reason).inc()
         except ProtocolError as error:
@@ -77,17 +90,16 @@ class Gateway:
                 log.warning("calls left", conversations=self.admission.active)
 
 
-def build(gateway: Gateway) -> FastAPI:
-    """The app."""
-    app = FastAPI(title="Parley", openapi_url=None)
-    app.router.routes.extend(health.routes(gateway.readiness))
-    app.router.routes.append(
-        conversations.route(
-            gateway.history,
-            gateway.admission.authorized,
-            recording=gateway.shared.recorder.enabled,
-        )
-    )
+def build(gateway: Gateway, *, managed_elsewhere: bool = False) -> FastAPI:
+    """The app. `managed_elsewhere`: what is for operators alone is not in it."""
+    app = FastAPI(title="Parley", openapi_url=None, telemetry=NO_TELEMETRY)
+    door = gateway.admission.access.door
+    recording = gateway.shared.recorder.enabled
+    app.router.routes += [
+        *_management(gateway, PROBES if managed_elsewhere else None),
+        conversations.route(gateway.history, door, recording=recording),
+        token_route.route(door, gateway.admission.agents),
+    ]
     app.add_api_websocket_route("/conversation", gateway.call)
     app.mount("/static", StaticFiles(directory=STATIC))
 
@@ -95,14 +107,25 @@ def build(gateway: Gateway) -> FastAPI:
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
-    @app.get("/status")
-    async def status() -> dict[str, Any]:
-        ready, _ = gateway.readiness()
-        return {
-            "ready": ready,
-            "conversations": gateway.admission.active,
-            "stages": gateway.workers.stages(),
-            "workers": gateway.workers.status(),
-        }
-
     return app
+
+
+def build_management(gateway: Gateway) -> Starlette:
+    """What operators read, on a port of its own."""
+    return Starlette(routes=_management(gateway))
+
+
+def _management(gateway: Gateway, paths: Sequence[str] | None = None) -> list[Route]:
+    async def status(_: Request) -> Response:
+        ready, _detail = gateway.readiness()
+        return JSONResponse(
+            {
+                "ready": ready,
+                "conversations": gateway.admission.active,
+                "stages": gateway.workers.stages(),
+                "workers": gateway.workers.status(),
+            }
+        )
+
+    routes = [*health.routes(gateway.readiness), Route("/status", status)]
+    return [route for route in routes if paths is None or route.path in paths]

@@ -28,6 +28,7 @@ from parley_gateway.state import ReplyState
 from parley_gateway.timeline import Timeline
 from parley_gateway.tool_calls import ToolCalls
 from parley_gateway.tool_events import ToolEvents
+from parley_gateway.turn_trace import CallTraces, Interruption
 from parley_gateway.turntaking import BotContext
 
 log = logs.get(__name__)
@@ -61,6 +62,7 @@ class Means:
     transcript: Transcript
     chronicle: Chronicle
     echo: Echo
+    traces: CallTraces
 
 
 @dataclass(eq=False)
@@ -148,6 +150,7 @@ class Bot:
         """The answer that was prepared is not wanted."""
         early, self._early = self._early, None
         if early is not None:
+            early.answering.speech.timeline.trace.set({"parley.early_reply": "dropped"})
             metrics.EARLY_REPLIES.labels("dropped").inc()
             early.task.cancel()
 
@@ -161,6 +164,7 @@ class Bot:
         ready_at = speech.timeline.reached.get("first_audio", self._clock())
         metrics.EARLY_REPLY_GAIN.observe(max(ready_at - early.since, 0.0))
         speech.timeline.merge(timeline)
+        speech.timeline.trace.set({"parley.early_reply": "used"})
         early.texts.release()
         if early.answering.reply is not None:
             early.answering.reply.release()
@@ -289,18 +293,21 @@ class Bot:
             resumed = event("resumed", turn=speech.turn, ms=round(position_ms))
             self._means.client.send_event(resumed)
 
-    def stop(self) -> float | None:
+    def stop(self, onset: float | None) -> float | None:
         """Be silent now, and for good; what was heard goes into the history.
 
-        Since when (s) it has been silent; None where it had nothing to say.
+        `onset`: when (s) the caller's voice set in, where that is why. Since when (s) it has been
+        silent; None where it had nothing to say.
         """
         answering = self._answering
         if answering is None:
             return None
-        silent_since = self._clock()
+        silent_since = now = self._clock()
         if answering.speech.held:
             metrics.PAUSES.labels("interrupted").inc()
             silent_since = self._held_at
+        if onset is not None:
+            answering.speech.timeline.interruption = Interruption(onset, silent_since, now)
         heard = answering.speech.stop()
         self.cancel()
         self._means.client.send_event(event("interrupted", turn=answering.turn))
@@ -327,6 +334,7 @@ class Bot:
             means.chronicle.said(means.transcript.entries[-1])
         speech.timeline.mark("heard", self._clock())
         speech.timeline.finish(means.chronicle.conversation_id, outcome)
+        means.chronicle.turn(speech.turn, outcome, speech.timeline.since_speech_end_ms())
         means.client.send_event(event("spoken", turn=speech.turn, text=heard, cut_off=cut_off))
         means.echo.bot_silent()
         self._events.changed()

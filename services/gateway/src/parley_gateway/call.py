@@ -4,10 +4,13 @@ import asyncio
 from dataclasses import dataclass, field
 
 from parley.profiles import Profile
+from parley_gateway.access.quotas import Lease
 from parley_gateway.conversation import Engine
 from parley_gateway.limits import CallLimits
+from parley_gateway.live import Live
 from parley_gateway.protocol import ProtocolError
 from parley_gateway.recorder import Recorder
+from parley_gateway.recordings import Recordings
 from parley_gateway.resume import Resumed
 from parley_gateway.store import CallStore
 from parley_gateway.stored_call import StoredCall
@@ -20,19 +23,27 @@ RESUMABLE = (
 
 @dataclass(frozen=True)
 class Shared:
-    """What the sessions of a gateway share. `moving` asks calls to move, `stopping` ends them."""
+    """What the sessions of a gateway share. `moving` asks calls to move, `stopping` ends them.
+
+    `recordings` is None where no sound is kept.
+    """
 
     engine: Engine
     store: CallStore
     recorder: Recorder
     limits: CallLimits
+    recordings: Recordings | None = None
+    live: Live = field(default_factory=Live)
     moving: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
 class Call:
-    """What a session begins with. `stored` and `token`: only where it can be resumed."""
+    """What a session begins with. `stored` and `token`: only where it can be resumed.
+
+    `lease`: of the API key that it is counted for, where keys are asked for.
+    """
 
     id: str
     agent: str
@@ -41,6 +52,7 @@ class Call:
     token: str | None = None
     stored: StoredCall | None = None
     resumed: Resumed | None = None
+    lease: Lease | None = None
 
     @property
     def audio_from_ms(self) -> float:

@@ -66,6 +66,8 @@ class CallRecord(BaseModel):
 
     conversation_id: str
     agent: str
+    key: str | None = None
+    """The name of the API key that began it: it goes on with no other."""
     sample_rate: int
     encoding: Literal["linear16", "mulaw"]
     secret_sha256: str

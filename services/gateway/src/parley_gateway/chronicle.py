@@ -51,6 +51,18 @@ class Chronicle:
         key = f"tool-{turn}-{call_id}"
         self._record("tool", key, turn=turn, name=name, ok=ok, took_ms=took_ms)
 
+    def turn(self, turn: int, outcome: str, stages_ms: dict[str, float]) -> None:
+        """A turn is over; when it reached which stage, since the caller's speech ended."""
+        spoken = "speech_end" in stages_ms
+        self._record(
+            "turn",
+            f"turn-{turn}-{self._epoch}",
+            turn=turn,
+            outcome=outcome,
+            voice_to_voice_ms=stages_ms.get("first_delivered") if spoken else None,
+            stages_ms=stages_ms,
+        )
+
     def failover(self, lost: JobLost) -> None:
         """A job was lost, and another worker is sought."""
         self._failovers += 1

@@ -6,6 +6,7 @@ import time
 from parley import subjects
 from parley.bus import NoResponders, RequestTimeout
 from parley.messages import AnyMessage, BadMessage, JobAccepted, JobRefused, Retry, Spec
+from parley.tracing import NOTHING, Span
 from parley_gateway import metrics
 from parley_gateway.jobs import Job, JobChannel, JobLost, NoCapacity
 
@@ -21,15 +22,29 @@ REFUSALS = 3
 
 
 async def claim(
-    channel: JobChannel, turn: int, spec: Spec, *, patience: float = PATIENCE_SECONDS
+    channel: JobChannel,
+    turn: int,
+    spec: Spec,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    span: Span = NOTHING,
 ) -> Job:
     """Find a worker for a job. While NATS is away, this waits.
+
+    `span` is the attempt in the turn's trace: it ends with the job, and the worker continues it.
 
     Raises NoCapacity when none has room for `patience` s of NATS being there; JobLost when
     workers refuse.
     """
     began = time.monotonic()
-    job = await _Claim(channel, turn, spec, patience).run()
+    try:
+        with span.child("claim", began):
+            job = await _Claim(channel, turn, spec, patience, span).run()
+    except BaseException as error:
+        if isinstance(error, JobLost):
+            span.fail(error.cause)
+        span.end()
+        raise
     metrics.CLAIM.labels(channel.stage).observe(time.monotonic() - began)
     return job
 
@@ -37,7 +52,11 @@ async def claim(
 class _Claim:
     """One search for a worker."""
 
-    def __init__(self, channel: JobChannel, turn: int, spec: Spec, patience: float) -> None:
+    def __init__(
+        self, channel: JobChannel, turn: int, spec: Spec, patience: float, span: Span
+    ) -> None:
+        self._span = span
+        self._headers = span.headers
         self._channel = channel
         self._turn = turn
         self._spec = spec
@@ -90,6 +109,7 @@ class _Claim:
             return False
         if isinstance(answer, JobAccepted):
             count(stage, "accepted").inc()
+            self._job.span = self._span
             await self._job.begin(answer.worker_id)
             return True
         count(stage, "refused").inc()
@@ -107,7 +127,9 @@ class _Claim:
             else:
                 self._tried.clear()
                 self._named = False
-        return await self._channel.bus.request(subject, self._job.request(), TIMEOUT_SECONDS)
+        return await self._channel.bus.request(
+            subject, self._job.request(), TIMEOUT_SECONDS, self._headers
+        )
 
     def _untried(self) -> list[str]:
         candidates = self._workers.candidates(self._channel.stage)

@@ -23,6 +23,7 @@ from parley_gateway.reply import prepare_agent
 from parley_gateway.resume import Resumed
 from parley_gateway.state import EntryState, TalkState
 from parley_gateway.talk import Talk
+from parley_gateway.turn_trace import CallTraces
 
 KEEP_ALIVE_SECONDS = 4.0
 """How often workers are told that the call goes on: they give up after 15 s of nothing."""
@@ -48,10 +49,11 @@ class Conversation:
     """Owns a call from `open` to `close`; `run` is the call itself.
 
     `on_state` is given what has to outlive this gateway, each time that it changes; `record`,
-    what happened, as a kind, a key that is unique in the call, and fields.
+    what happened, as a kind, a key that is unique in the call, and fields. `agent` is the profile's
+    name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- all that a call begins with
         self,
         conversation_id: str,
         profile: Profile,
@@ -60,9 +62,11 @@ class Conversation:
         *,
         on_state: OnState,
         record: Record,
+        agent: str = "",
         resumed: Resumed | None = None,
     ) -> None:
         self.id = conversation_id
+        self._traces = CallTraces(conversation_id, agent)
         self.transcript = Transcript(profile.prompt)
         self._profile = profile
         self._engine = engine
@@ -108,6 +112,7 @@ class Conversation:
             transcript=self.transcript,
             chronicle=self._chronicle,
             echo=self._echo,
+            traces=self._traces,
         )
 
     def _take_up(self, resumed: Resumed) -> None:
@@ -180,6 +185,12 @@ class Conversation:
         """Whether nobody speaks, and nothing is being answered."""
         return self._talk.turns.quiet and not self._talk.bot.is_busy
 
+    @property
+    def standing(self) -> tuple[str, int]:
+        """Whose turn it is, and the turn's number, for people who watch."""
+        turns = self._talk.turns
+        return str(turns.state), turns.turn
+
     def state(self) -> TalkState:
         """What has to outlive this gateway."""
         return TalkState(
@@ -218,13 +229,17 @@ class Conversation:
 
     async def _hear(self) -> None:
         try:
-            await self._hearing.run(self._talk.heard, self._chronicle.failover)
+            await self._hearing.run(self._talk.heard, self._on_hearing_lost)
         except JobLost:
             # Nobody hears the caller any more. They are told so before the call ends.
             self._talk.close()
             if (apology := self._talk.bot.apology()) is not None:
                 await Notice(self._client, apology).play(self._engine.pacer)
             raise
+
+    def _on_hearing_lost(self, lost: JobLost) -> None:
+        self._chronicle.failover(lost)
+        self._talk.hearing_lost()
 
     async def _keep_alive(self) -> None:
         while True:

@@ -7,8 +7,8 @@ from typing import Any
 from nats.js.errors import NotFoundError
 
 from parley import logs, subjects
+from parley.records import STREAM, BadEvent, Event, end_of, in_order
 from parley_gateway.jetstream import ERRORS, JetStream, answered
-from parley_gateway.recorder import STREAM, BadEvent, Event
 from parley_gateway.store import CallStore, Unavailable, UnknownCall
 
 log = logs.get(__name__)
@@ -30,8 +30,8 @@ class History:
         self._store = store
         self._turnstile = asyncio.Semaphore(READERS)
 
-    async def conversation(self, conversation_id: str) -> dict[str, Any]:
-        """The conversation, for people and programs.
+    async def conversation(self, conversation_id: str, owner: str | None = None) -> dict[str, Any]:
+        """The conversation, for people and programs; with `owner` only if that key has made it.
 
         Raises ValueError for what is no conversation's id, UnknownCall, or Unavailable.
         """
@@ -39,7 +39,7 @@ class History:
         try:
             async with asyncio.timeout(READ_SECONDS), self._turnstile:
                 found = in_order(await self._events(subject))
-                if not found:
+                if not found or (owner is not None and owner_of(found) != owner):
                     raise UnknownCall(conversation_id)
                 old = time.time() - found[-1].at > self._store.resume_seconds
                 lost = old and unfinished(found) and not await self._is_stored(conversation_id)
@@ -82,18 +82,10 @@ class History:
                 events.append(event)
 
 
-def in_order(events: list[Event]) -> list[Event]:
-    """The events by time; of those with one key, the first that was recorded."""
-    first: dict[str, Event] = {}
-    for event in events:
-        first.setdefault(event.key, event)
-    return sorted(first.values(), key=lambda event: event.at)
-
-
 def view(conversation_id: str, events: list[Event], *, lost: bool = False) -> dict[str, Any]:
     """What `GET /conversations/<id>` says. `lost`: nobody has the call, though none saw it end."""
     started = next((event for event in events if event.kind == "started"), None)
-    ended_at, reason = _end(events)
+    ended_at, reason = end_of(events)
     if lost:
         ended_at, reason = events[-1].at, LOST
     return {
@@ -111,24 +103,17 @@ def view(conversation_id: str, events: list[Event], *, lost: bool = False) -> di
     }
 
 
+def owner_of(events: list[Event]) -> str | None:
+    """The name of the API key that began the conversation, if it was one and is on record."""
+    started = next((event for event in events if event.kind == "started"), None)
+    return started.fields.get("api_key") if started else None
+
+
 def unfinished(events: list[Event]) -> bool:
     """Whether nobody saw it end. If it is not in the store either, nobody will."""
     started = next((event for event in events if event.kind == "started"), None)
     resumable = started is not None and bool(started.fields.get("resumable"))
-    return resumable and _end(events)[0] is None
-
-
-def _end(events: list[Event]) -> tuple[float | None, str | None]:
-    """When and why it ended; a call that was resumed after that goes on."""
-    epoch = max((_epoch(event) for event in events if event.kind == "resumed"), default=0)
-    for event in reversed(events):
-        if event.kind == "ended" and _epoch(event) >= epoch:
-            return event.at, str(event.fields.get("reason"))
-    return None, None
-
-
-def _epoch(event: Event) -> int:
-    return int(event.fields.get("epoch", 0))
+    return resumable and end_of(events)[0] is None
 
 
 def _transcript(events: list[Event]) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What a client sends: checked against its limits, then done."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from parley_gateway import metrics, protocol
@@ -33,11 +34,20 @@ class Listener(Protocol):
 
 
 class Inbound:
-    """The messages of one connection. `heard_at` is when the latest came (event loop's clock)."""
+    """The messages of one connection. `heard_at` is when the latest came (event loop's clock).
 
-    def __init__(self, client: WebSocketClient, listener: Listener) -> None:
+    `on_audio` is told the caller's audio (PCM16) too, as it arrives.
+    """
+
+    def __init__(
+        self,
+        client: WebSocketClient,
+        listener: Listener,
+        on_audio: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._client = client
         self._listener = listener
+        self._on_audio = on_audio
         self._clock = asyncio.get_running_loop().time
         self._began = self.heard_at = self._clock()
         self._texts = TokenBucket(TEXT_RATE, TEXT_BURST)
@@ -69,7 +79,10 @@ class Inbound:
         seconds = self._bytes / self._client.format.bytes_per_second
         if seconds - (self.heard_at - self._began) > protocol.MAX_AHEAD_SECONDS:
             raise protocol.audio_too_fast()
-        await self._listener.audio(self._client.format.decode(data))
+        pcm = self._client.format.decode(data)
+        if self._on_audio is not None:
+            self._on_audio(pcm)
+        await self._listener.audio(pcm)
 
     def _text(self, text: str) -> bool:
         if (size := len(text.encode())) > protocol.MAX_FRAME_BYTES:

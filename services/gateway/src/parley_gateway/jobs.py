@@ -8,7 +8,7 @@ from typing import Any
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from parley import logs, subjects
+from parley import logs, subjects, tracing
 from parley import metrics as shared_metrics
 from parley.bus import Bus, decode_item_or_drop, unsubscribe
 from parley.frames import AudioFrame, encode_frame
@@ -61,9 +61,16 @@ class JobLost(Exception):
         self.by_provider = by_provider
         self.retry_after = retry_after
 
+    @property
+    def cause(self) -> str:
+        """The reason in a word: `provider` or `worker`."""
+        return "provider" if self.by_provider else "worker"
+
 
 class NoCapacity(JobLost):
     """No worker of the stage had room."""
+
+    cause = "no_capacity"
 
 
 class Wake(JobMessage):
@@ -89,6 +96,8 @@ class Job:
         self._over = False
         self._ended = False
         self._heard_at = self._sent_at = self._made_at = time.monotonic()
+        self.span = tracing.NOTHING
+        """The attempt in the trace of its turn."""
 
     def request(self) -> JobRequest:
         """What is asked of a worker."""
@@ -103,6 +112,7 @@ class Job:
     async def begin(self, worker_id: str) -> None:
         """A worker has accepted: tell it to begin, and watch over it."""
         self._worker = WorkerKey(self.stage, worker_id)
+        self.span.set({"parley.worker": worker_id, "parley.attempt": self.attempt})
         self._heard_at = time.monotonic()
         self._pool.liveness.watch(self._worker, self._on_worker_gone)
         self._pool.jobs.add(self)
@@ -194,21 +204,23 @@ class Job:
 
     async def output(self) -> AsyncGenerator[Item, None]:
         """What the worker makes, until it is done. Raises JobLost when it fails or is lost."""
+        outcome = "cancelled"
         count = metrics.JOBS.labels
         try:
             while True:
                 item = await self._inbox.get()
                 match item:
                     case JobLost():
-                        count(self.stage, "lost").inc()
+                        outcome = "lost"
+                        count(self.stage, outcome).inc()
                         raise item
                     case Done():
-                        self._ended = True
-                        count(self.stage, "done").inc()
+                        self._ended, outcome = True, "done"
+                        count(self.stage, outcome).inc()
                         return
                     case Failed():
-                        self._ended = True
-                        count(self.stage, "failed").inc()
+                        self._ended, outcome = True, "failed"
+                        count(self.stage, outcome).inc()
                         raise JobLost(
                             self.stage,
                             item.reason,
@@ -218,7 +230,14 @@ class Job:
                         )
                 yield item
         finally:
+            self._end_span(outcome)
             await self.cancel()
+
+    def _end_span(self, outcome: str) -> None:
+        self.span.set({"parley.outcome": outcome})
+        if outcome in ("lost", "failed"):
+            self.span.fail("worker" if outcome == "lost" else "provider")
+        self.span.end()
 
     async def look_after(self, now: float) -> None:
         """Has the worker fallen silent, or may it have missed what it was sent last?"""

@@ -2,10 +2,19 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from parley.metrics import start_at_zero
+from parley.subjects import Stage
+
 _STAGE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _PACE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 CONVERSATIONS = Gauge("parley_conversations_active", "Conversations that the gateway holds.")
+CONVERSATIONS_CAPACITY = Gauge(
+    "parley_conversations_capacity", "Conversations that the gateway can hold."
+)
+CONVERSATIONS_STARTED = Counter(
+    "parley_conversations_started_total", "Conversations that were let in, new or resumed."
+)
 CONVERSATIONS_ENDED = Counter(
     "parley_conversations_total", "Conversations by how they ended.", ["reason"]
 )
@@ -58,6 +67,12 @@ UNDERRUNS = Counter(
     "Times that the caller's ear ran dry, within a segment or between two.",
     ["where"],
 )
+PLAYOUT_GAP = Histogram(
+    "parley_playout_gap_seconds",
+    "How long the caller's ear then was dry, until there was more.",
+    ["where"],
+    buckets=_STAGE_BUCKETS,
+)
 JOBS = Counter(
     "parley_jobs_total",
     "Jobs by outcome: accepted, refused, no_capacity, timeout; then done, failed, lost.",
@@ -91,4 +106,62 @@ RECORDS = Counter(
     "Events of conversations: recorded, failed (tried again), refused, dropped (too many wait).",
     ["outcome"],
 )
+RECORDINGS = Counter(
+    "parley_recordings_total",
+    "Recordings of calls' sound: kept (complete), failed (the disk; the call goes on), swept "
+    "(deleted, too old).",
+    ["outcome"],
+)
+RECORDING_BYTES = Counter(
+    "parley_recordings_bytes_total", "What was written into recordings of calls' sound."
+)
 RECORDS_WAITING = Gauge("parley_records_waiting", "Events that wait to be recorded.")
+KEY_CALLS_ACTIVE = Gauge("parley_key_calls_active", "Calls of each API key, by its name.", ["key"])
+KEY_CALLS = Counter("parley_key_calls_total", "Calls that each API key has begun.", ["key"])
+KEY_SECONDS = Counter("parley_key_call_seconds_total", "How long its calls lasted.", ["key"])
+KEY_REFUSALS = Counter(
+    "parley_key_refusals_total", "Its calls that were refused, by error code.", ["key", "code"]
+)
+CONNECTIONS = Gauge(
+    "parley_connections",
+    "Connections to the gateway: open, and those of them that have asked for nothing yet.",
+    ["state"],
+)
+CONNECTIONS_REFUSED = Counter(
+    "parley_connections_refused_total",
+    "Connections cut off: slow_request, slow_answer, bad_handshake; with too many of them silent, "
+    "full.",
+    ["reason"],
+)
+
+start_at_zero(
+    CONVERSATIONS_ENDED,
+    ["hang_up", "bot_hang_up", "idle", "client_gone", "draining", "too_long"],
+)
+start_at_zero(CONVERSATIONS_ENDED, ["no_capacity", "unusable_agent", "internal_error"])
+start_at_zero(
+    REFUSALS, ["no_capacity", "draining", "unauthorized", "unknown_agent", "not_resumable"]
+)
+start_at_zero(
+    REFUSALS, ["token_expired", "token_used", "wrong_origin", "too_many_calls", "quota_used_up"]
+)
+start_at_zero(TURNS, ["spoken", "interrupted", "failed", "silent"])
+start_at_zero(PAUSES, ["resumed", "interrupted"])
+start_at_zero(EARLY_REPLIES, ["used", "dropped"])
+start_at_zero(UNDERRUNS, ["segment", "between"])
+start_at_zero(PLAYOUT_GAP, ["segment", "between"])
+start_at_zero(
+    JOBS,
+    Stage,
+    ["accepted", "refused", "no_capacity", "timeout", "done", "failed", "lost"],
+)
+start_at_zero(FAILOVERS, Stage)
+start_at_zero(CLAIM, Stage)
+start_at_zero(CLIENT_ERRORS, ["bad_message", "audio_too_fast", "frame_too_large"])
+start_at_zero(RESUMES, ["resumed", "not_resumable", "unavailable"])
+start_at_zero(STORE_WRITES, ["stored", "deleted", "failed", "taken"])
+start_at_zero(RECORDS, ["recorded", "failed", "refused", "dropped"])
+start_at_zero(RECORDINGS, ["kept", "failed", "swept"])
+start_at_zero(
+    CONNECTIONS_REFUSED, ["slow_request", "slow_answer", "bad_handshake", "silent", "full"]
+)

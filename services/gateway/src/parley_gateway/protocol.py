@@ -14,6 +14,8 @@ MAX_FRAME_BYTES = 65_536
 """The largest binary or text message that a client may send."""
 MAX_TEXT_CHARACTERS = 4_000
 """The longest typed turn."""
+MAX_NAME_CHARACTERS = 64
+"""So much of what a client asks for is repeated in an error."""
 MAX_AHEAD_SECONDS = 10.0
 """How far a client's audio may run ahead of real time."""
 MAX_POSITION_MS = 30 * 24 * 3600 * 1000.0
@@ -53,9 +55,36 @@ def unauthorized() -> ProtocolError:
     return ProtocolError("unauthorized", "the token is missing or wrong", 4401)
 
 
+def token_expired() -> ProtocolError:
+    """The signed token has run out."""
+    return ProtocolError("token_expired", "the token has run out: get a new one", 4401)
+
+
+def token_used() -> ProtocolError:
+    """The signed token has begun its one call."""
+    return ProtocolError("token_used", "the token was used already: get a new one", 4401)
+
+
+def wrong_origin() -> ProtocolError:
+    """A web page that may not call with that key."""
+    return ProtocolError("wrong_origin", "pages of this origin may not call", 4403)
+
+
+def too_many_calls(message: str, after_ms: int = 0) -> ProtocolError:
+    """The key has as many calls as it may; in `after_ms` it may have room again."""
+    return ProtocolError("too_many_calls", message, 4429, after_ms + random.randint(*RETRY_MS))
+
+
+def quota_used_up(message: str) -> ProtocolError:
+    """The key's time is used up: it is no use to ask again soon."""
+    return ProtocolError("quota_used_up", message, 4429)
+
+
 def unknown_agent(name: str, known: list[str]) -> ProtocolError:
-    """No profile of that name."""
-    return ProtocolError("unknown_agent", f"no agent {name!r}; there are: {', '.join(known)}", 4404)
+    """No profile of that name, or none that may be called with that key."""
+    there_are = ", ".join(known) or "none"
+    text = f"no agent {name[:MAX_NAME_CHARACTERS]!r}; there are: {there_are}"
+    return ProtocolError("unknown_agent", text, 4404)
 
 
 def client_too_slow() -> ProtocolError:
@@ -221,14 +250,15 @@ class AudioFormat:
 
 def parse_format(sample_rate: str, encoding: str) -> AudioFormat:
     """The format that the query asks for. Raises bad_format."""
-    if not (sample_rate.isascii() and sample_rate.isdigit() and int(sample_rate) in SAMPLE_RATES):
-        allowed = ", ".join(str(rate) for rate in SAMPLE_RATES)
-        raise bad_format(f"sample_rate {sample_rate!r}; allowed: {allowed}")
+    rates = {str(rate): rate for rate in SAMPLE_RATES}
+    if sample_rate not in rates:
+        shown = sample_rate[:MAX_NAME_CHARACTERS]
+        raise bad_format(f"sample_rate {shown!r}; allowed: {', '.join(rates)}")
     if encoding == "linear16":
-        return AudioFormat(int(sample_rate), "linear16")
+        return AudioFormat(rates[sample_rate], "linear16")
     if encoding == "mulaw":
-        return AudioFormat(int(sample_rate), "mulaw")
-    raise bad_format(f"encoding {encoding!r}; allowed: linear16, mulaw")
+        return AudioFormat(rates[sample_rate], "mulaw")
+    raise bad_format(f"encoding {encoding[:MAX_NAME_CHARACTERS]!r}; allowed: linear16, mulaw")
 
 
 # --- Coming back
@@ -266,7 +296,8 @@ def _number(query: Mapping[str, str], name: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= MAX_POSITION_MS:
-        raise bad_format(f"{name} {text!r}: a number of 0 or more is expected")
+        shown = text[:MAX_NAME_CHARACTERS]
+        raise bad_format(f"{name} {shown!r}: a number of 0 or more is expected")
     return value
 
 

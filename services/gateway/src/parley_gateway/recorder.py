@@ -7,22 +7,19 @@ import asyncio
 import random
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-import msgpack
 from nats.errors import MaxPayloadError
 from nats.js.api import Header, StorageType, StreamConfig
 from nats.js.errors import APIError, ServerError, ServiceUnavailableError
 
 from parley import logs, subjects
+from parley.records import STREAM, Event
 from parley_gateway import metrics
 from parley_gateway.jetstream import ERRORS, JetStream, answered
 
 log = logs.get(__name__)
 
-STREAM = "PARLEY_RECORD"
-VERSION = 1
 DUPLICATE_SECONDS = 600.0
 """The server drops an event that is published again within that time."""
 MAX_WAITING = 10_000
@@ -44,38 +41,6 @@ def stream_config(hours: float, replicas: int) -> StreamConfig:
         # Read from whichever server holds it, even while the stream has no leader.
         allow_direct=True,
     )
-
-
-class BadEvent(ValueError):
-    """The bytes are not an event of this version."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """What happened in a conversation at `at` (s of Unix time); `key` is unique in it."""
-
-    conversation_id: str
-    key: str
-    kind: str
-    at: float
-    fields: dict[str, Any]
-
-    def encode(self) -> bytes:
-        """The event as msgpack."""
-        return bytes(msgpack.packb({"v": VERSION, **vars(self)}, default=str))
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        """The event in `data`. Raises BadEvent."""
-        try:
-            fields = msgpack.unpackb(data)
-            if fields.pop("v") != VERSION:
-                raise BadEvent(f"not an event of version {VERSION}")
-            return cls(*(fields[name] for name in cls.__dataclass_fields__))
-        except BadEvent:
-            raise
-        except Exception as error:
-            raise BadEvent(f"{type(error).__name__}: {error}") from error
 
 
 class Recorder:

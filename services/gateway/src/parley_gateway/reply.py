@@ -105,7 +105,8 @@ class Reply:
 
     async def _write(self, choice: ProviderChoice) -> AsyncGenerator[str, None]:
         held = self._holding = self.held
-        job = self._job = await claim(self.channel, self.turn, self._spec(choice))
+        span = self.timeline.attempt(Stage.AGENT, choice.provider)
+        job = self._job = await claim(self.channel, self.turn, self._spec(choice), span=span)
         segmenter = Segmenter(first_clause=not self._written)
         if not held:
             self.tool_events.called(self.calls.begin())

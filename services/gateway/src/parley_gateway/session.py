@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 import time
 from collections.abc import Coroutine
 from functools import partial
@@ -9,14 +10,18 @@ from functools import partial
 from parley import logs
 from parley.messages import Retry
 from parley_gateway import protocol
+from parley_gateway.access.quotas import Lease
 from parley_gateway.call import Call, Ending, Shared
 from parley_gateway.conversation import Conversation
 from parley_gateway.inbound import Inbound
 from parley_gateway.jobs import JobLost
+from parley_gateway.live import noting
 from parley_gateway.protocol import ProtocolError, event
+from parley_gateway.recordings import Recording
 from parley_gateway.resume import TakenWatch
 from parley_gateway.state import TalkState
 from parley_gateway.stored_call import StoredCall
+from parley_gateway.taped import Taped
 from parley_gateway.websocket import INTERNAL_ERROR, Connection, Gone, HungUp
 
 log = logs.get(__name__)
@@ -40,15 +45,21 @@ class Session:
         self._call = call
         self._stored = call.stored
         self._shared = shared
-        self._record = partial(shared.recorder.record, call.id)
+        self._live = shared.live.add(call, lambda: self._conversation.standing)
+        self._record = noting(partial(shared.recorder.record, call.id), self._live)
+        self._recording = None
+        if shared.recordings is not None and call.profile.recording:
+            rate = connection.client.format.sample_rate
+            self._recording = shared.recordings.begin(call.id, call.epoch, rate)
         self._watch = call.stored and TakenWatch(shared.engine.bus, call.stored)
         self._conversation = Conversation(
             call.id,
             call.profile,
-            connection.client,
+            Taped(connection.client, self._recording) if self._recording else connection.client,
             shared.engine,
             on_state=self._on_state,
             record=self._record,
+            agent=call.agent,
             resumed=call.resumed,
         )
         self._opened = False
@@ -84,6 +95,8 @@ class Session:
             self._stored.begin()
         self._opened = True
         self._record_opening()
+        if self._recording is not None:
+            self._record_recording(self._recording)
         self._say_ready()
         return None
 
@@ -96,9 +109,19 @@ class Session:
             "started",
             "started",
             agent=call.agent,
+            api_key=call.lease.name if call.lease else None,
             sample_rate=audio.sample_rate,
             encoding=audio.encoding,
             resumable=call.stored is not None,
+        )
+
+    def _record_recording(self, recording: Recording) -> None:
+        self._record(
+            "recording",
+            f"recording-{self._call.epoch}",
+            file=recording.path.name,
+            host=socket.gethostname(),
+            begins_at=recording.began_at,
         )
 
     def _say_ready(self) -> None:
@@ -114,6 +137,7 @@ class Session:
                 agent=self._call.agent,
                 sample_rate=audio.sample_rate,
                 encoding=audio.encoding,
+                recorded=self._recording is not None,
             )
         )
 
@@ -121,7 +145,8 @@ class Session:
 
     async def _converse(self) -> Ending:
         """Talk until the call, the client, its patience or the server ends."""
-        inbound = Inbound(self._client, self._conversation)
+        on_audio = self._recording.caller if self._recording else None
+        inbound = Inbound(self._client, self._conversation, on_audio)
         talk = asyncio.create_task(self._talk())
         watchers = [asyncio.create_task(one) for one in self._watchers(inbound)]
         tasks = [talk, *watchers]
@@ -139,6 +164,8 @@ class Session:
     def _watchers(self, inbound: Inbound) -> list[Coroutine[None, None, Ending]]:
         watchers = [self._read(inbound), self._write(), self._watch_overflow()]
         watchers += [self._watch_clock(inbound), self._watch_moving()]
+        if self._call.lease:
+            watchers.append(self._watch_lease(self._call.lease))
         return [*watchers, self._watch_taken(self._stored)] if self._stored else watchers
 
     async def _talk(self) -> Ending:
@@ -193,6 +220,11 @@ class Session:
         await stored.taken.wait()
         return self._ending(protocol.resumed_elsewhere())
 
+    async def _watch_lease(self, lease: Lease) -> Ending:
+        """The key's time may be used up, or the key taken away."""
+        await lease.stopped.wait()
+        return self._ending(lease.error or protocol.unauthorized())
+
     async def _watch_moving(self) -> Ending:
         """The call moves when it is quiet and its state is stored; at the latest, at the end."""
         await self._shared.moving.wait()
@@ -245,6 +277,9 @@ class Session:
         if stored and stored.taken.is_set():
             self._conversation.abandon()
         await self._conversation.close()
+        if self._recording:
+            self._recording.close()
+        self._shared.live.remove(self._live)
         if self._watch:
             await self._watch.close()
         self._keep(ending)

@@ -66,6 +66,7 @@ class Speech:
         self._played_out_at: float | None = None
         self._lost: JobLost | None = None
         self._heard_when_held_ms = 0.0
+        self._dry: tuple[float, str] | None = None
 
     async def speak(
         self, segments: AsyncGenerator[str, None], apology: Callable[[], Prepared | None]
@@ -111,6 +112,7 @@ class Speech:
         """Be silent now, until `release`."""
         self._heard_when_held_ms = self.heard_ms(self._clock())
         self.held = True
+        self._dry = None
         self.pacer.discard(self)
         if self._begun:
             self._playout.rewind(self.spoken.word_begin_ms(self._heard_when_held_ms))
@@ -204,7 +206,8 @@ class Speech:
             sample_rate=self.client.format.sample_rate,
         )
         try:
-            job = await claim(self.channel, self.turn, spec)
+            span = self.timeline.attempt(Stage.TTS, choice.provider)
+            job = await claim(self.channel, self.turn, spec, span=span)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(job))
                 tasks.create_task(self._receive(job))
@@ -261,9 +264,14 @@ class Speech:
                 self.timeline.mark("first_delivered", now)
                 self.on_heard()
             self.client.send_audio(frame)
+        if delivery.frames and self._dry is not None:
+            since, where = self._dry
+            metrics.PLAYOUT_GAP.labels(where).observe(now - since)
+            self._dry = None
         if delivery.starved:
             where = "segment" if self.spoken.mid_segment else "between"
             metrics.UNDERRUNS.labels(where).inc()
+            self._dry = (now, where)
         self._progressed.set()
         if self._playout.ended_by(self._playout.heard_ms(now)):
             self._played_out_at = self._played_out_at or now

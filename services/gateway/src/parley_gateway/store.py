@@ -37,7 +37,7 @@ class Unavailable(Exception):
 
 
 class UnknownCall(Exception):
-    """No call of that name and secret: it is over, or its time has run out, or it never was."""
+    """No call of that name, secret and key: it is over, or out of time, or it never was."""
 
 
 class Taken(Exception):
@@ -121,12 +121,15 @@ class CallStore:
             self._jetstream.report(error)
             raise Unavailable(str(error)) from None
 
-    async def take_over(self, token: ResumeToken) -> StoredCall:
-        """Make a call this gateway's, whoever holds it. Raises UnknownCall or Unavailable."""
+    async def take_over(self, token: ResumeToken, key: str | None = None) -> StoredCall:
+        """Make a call this gateway's, whoever holds it. Raises UnknownCall or Unavailable.
+
+        `key`: the name of the API key of whoever asks.
+        """
         await self._flush_own(token)
         for _ in range(TRIES):
             record, revision = await self.load(token.conversation_id)
-            if not record.admits(token):
+            if not record.admits(token) or record.key != key:
                 raise UnknownCall(token.conversation_id)
             ours = {"epoch": record.epoch + 1, "holder": new_holder()}
             taken = record.model_copy(update=ours)

@@ -66,7 +66,7 @@ class Talk:
         self._tasks = tasks
         self._changed = changed
         self._hang_up = hang_up
-        self._timeline = Timeline(GREETING_TURN)
+        self._timeline = self._begin_timeline(GREETING_TURN)
         self._onset: float | None = None
         self._onset_ms = -1.0
         self._timer: asyncio.TimerHandle | None = None
@@ -94,7 +94,7 @@ class Talk:
             turn, heard_ms = resumed.heard or (-1, 0.0)
             rest = rest_of(reply, heard_ms if turn == reply.turn else 0.0)
             self._floor(reply.turn)
-            self.bot.go_on(reply.turn, rest, Timeline(reply.turn))
+            self.bot.go_on(reply.turn, rest, self._begin_timeline(reply.turn))
         self._act([])
         self._changed()
 
@@ -103,13 +103,14 @@ class Talk:
         self._stop_timer()
         self._ahead.stop()
         self.bot.cancel()
+        self._means.traces.close()
 
     # --- From the caller
 
     def user_text(self, text: str) -> None:
         """The caller has typed a turn."""
         self._onset = None
-        self._timeline = Timeline(self.turns.turn + 1)
+        self._timeline = self._begin_timeline(self.turns.turn + 1)
         self._timeline.mark("end_of_turn", self._clock())
         self._act(self.turns.user_text(text))
 
@@ -129,7 +130,7 @@ class Talk:
             case SpeechProgress():
                 self._act(turns.speech_progress(now, message.speech_ms))
             case SpeechEnded():
-                self._timeline = Timeline(turns.turn + 1)
+                self._timeline = self._begin_timeline(turns.turn + 1)
                 ended = self._arrivals.time_of(message.position_ms)
                 self._timeline.mark("speech_end", now if ended is None else ended)
                 self._act(turns.speech_ended(now, message.position_ms))
@@ -145,10 +146,15 @@ class Talk:
                 speaks_again = message.position_ms <= self._onset_ms
                 self._act(turns.end_of_turn(now, speaks_again=speaks_again))
 
+    def hearing_lost(self) -> None:
+        """A transcriber was lost, and another is sought."""
+        self._means.traces.turn(self.turns.turn + 1).hearing_lost(self._clock())
+
     def _on_transcription(self, message: Transcription) -> None:
         now, text, is_final = self._clock(), message.message, message.is_final
         if is_final:
             self._timeline.mark("final_transcription", now)
+            self._timeline.recognition_ms = message.took_ms
         covered_ms = message.position_ms
         self._act(self.turns.transcription(now, text, is_final, message.confidence, covered_ms))
         if text:
@@ -212,7 +218,7 @@ class Talk:
                 self._answer(action)
             case turntaking.Say(turn, message):
                 self._floor(turn)
-                self.bot.say(turn, message.text, Timeline(turn))
+                self.bot.say(turn, message.text, self._begin_timeline(turn))
             case turntaking.Pause():
                 self.bot.pause()
             case turntaking.Resume():
@@ -229,6 +235,9 @@ class Talk:
         """The bot has the floor: whatever it did before is over."""
         self.fence.move(turn - 1)
 
+    def _begin_timeline(self, turn: int) -> Timeline:
+        return Timeline(turn, self._means.traces.turn(turn))
+
     def _answer(self, answer: turntaking.Answer) -> None:
         means, turn = self._means, answer.turn
         if answer.text:
@@ -243,11 +252,12 @@ class Talk:
     def _interrupt(self, turn: int) -> None:
         """Silence first, in this tick; then the books; then the workers are told."""
         self.fence.move(turn)
-        silent_since = self.bot.stop()
+        onset = None if self.turns.state is State.LISTENING else self._onset
+        silent_since = self.bot.stop(onset)
         if silent_since is None:
             return
-        if self._onset is not None and self.turns.state is not State.LISTENING:
-            metrics.INTERRUPT.observe(max(silent_since - self._onset, 0))
+        if onset is not None:
+            metrics.INTERRUPT.observe(max(silent_since - onset, 0))
         self._cancel_work(turn)
 
     def _cancel_work(self, turn: int) -> None:

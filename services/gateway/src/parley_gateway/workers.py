@@ -5,11 +5,13 @@ would swallow them, are they meant for one that is known to live.
 """
 
 import time
+from functools import partial
 from typing import Any
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from parley import metrics as shared_metrics
 from parley import subjects
 from parley.bus import Bus, decode_or_drop, unsubscribe
 from parley.messages import WorkerStatus
@@ -31,6 +33,10 @@ class Workers:
 
     async def open(self) -> None:
         """Begin to listen."""
+        for stage in Stage:
+            metrics.WORKERS.labels(stage).set_function(partial(self._total, stage, "workers"))
+            capacity = partial(self._total, stage, "capacity")
+            metrics.WORKERS_CAPACITY.labels(stage).set_function(capacity)
         self._subscription = await self._bus.subscribe(subjects.WORKERS, self._on_status)
 
     async def close(self) -> None:
@@ -41,14 +47,14 @@ class Workers:
         status = decode_or_drop(msg.data, msg.subject)
         if not isinstance(status, WorkerStatus):
             return
+        if not _speaks_for_itself(msg.subject, status):
+            shared_metrics.MESSAGES_DROPPED.labels("unexpected").inc()
+            return
         self._suspects.pop(status.worker_id, None)
         if status.state == "gone":
             self._seen.pop(status.worker_id, None)
         else:
             self._seen[status.worker_id] = (time.monotonic(), status)
-        for stage, totals in self.stages().items():
-            metrics.WORKERS.labels(stage).set(totals["workers"])
-            metrics.WORKERS_CAPACITY.labels(stage).set(totals["capacity"])
 
     # --- Whom to ask for work
 
@@ -69,7 +75,7 @@ class Workers:
             if status.stage is stage
             and status.state == "ready"
             and status.running < status.capacity
-            and status.worker_id not in self._suspects
+            and self._suspects.get(status.worker_id) is not stage
         ]
         return [worker_id for _, worker_id in sorted(found, reverse=True)]
 
@@ -96,9 +102,18 @@ class Workers:
             stage["capacity"] += status.capacity if status.state == "ready" else 0
         return totals
 
+    def _total(self, stage: Stage, what: str) -> int:
+        return self.stages()[stage][what]
+
     def status(self) -> list[dict[str, Any]]:
         """What each worker said, for /status."""
         return [
             status.model_dump(mode="json", exclude={"type"})
             for status in sorted(self.present(), key=lambda one: one.worker_id)
         ]
+
+
+def _speaks_for_itself(subject: str, status: WorkerStatus) -> bool:
+    """NATS lets no stage publish on another's subjects: so none can speak for another."""
+    itself = subjects.worker(status.stage, status.worker_id)
+    return subject == itself and status.worker_id.startswith(f"{status.stage}-")

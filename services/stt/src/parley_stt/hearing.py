@@ -97,6 +97,7 @@ class Hearing:
         self._voice_activity = voice_activity
         self._timeline = Timeline(spec.sample_rate)
         self._endpointing_ms = spec.endpointing_ms
+        self._provider = spec.provider
         self._turn_end = TurnEnd(spec, transcriber.capabilities)
         self._endpointer = self._make_endpointer(spec.turn_open)
         self._taken_over = spec.turn_open
@@ -113,7 +114,7 @@ class Hearing:
 
     async def run(self, job: Job) -> None:
         """Hear until the job is cancelled. Raises ProviderError where hearing is lost."""
-        reporter = Reporter(job, self._transcriber, self._endpointing_ms)
+        reporter = Reporter(job, self._transcriber, self._endpointing_ms, self._provider)
         async with task_group() as tasks:
             tasks.create_task(self._receive(job))
             tasks.create_task(self._listen(reporter, tasks))

@@ -1,6 +1,7 @@
 """What hearing tells the gateway, in the right order and with the right positions."""
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
@@ -8,6 +9,7 @@ from parley.faults import InputLost
 from parley.job import Job
 from parley.messages import EagerEndOfTurn, EndOfTurn, JobMessage, SpeechStarted, Transcription
 from parley.messages import TurnResumed as Resumed
+from parley.metrics import PROVIDER_FIRST_RESULT
 from parley.providers import (
     CUE_LAG_MS,
     Cue,
@@ -18,6 +20,7 @@ from parley.providers import (
     TurnProbablyEnded,
     TurnResumed,
 )
+from parley.subjects import Stage
 from parley_stt import metrics
 from parley_stt.awaited import AwaitedFinal
 from parley_stt.endpointing import PAUSE_MS
@@ -38,6 +41,7 @@ class _Closing:
         self.final = final
         self.asked_ms: float | None = None
         """What the transcriber had been given when it got FINALIZE."""
+        self.asked_at = 0.0
 
     def is_answered_by(self, final: Heard) -> bool:
         """Whether this is the turn's last final, rather than one given before it was asked for."""
@@ -49,9 +53,12 @@ class _Closing:
 class Reporter:
     """Sends a job's messages; holds each end of turn back until the final is out."""
 
-    def __init__(self, job: Job, transcriber: Transcriber, endpointing_ms: float) -> None:
+    def __init__(
+        self, job: Job, transcriber: Transcriber, endpointing_ms: float, provider: str
+    ) -> None:
         self._job = job
         self._transcriber = transcriber
+        self._took = PROVIDER_FIRST_RESULT.labels(Stage.STT, provider)
         # The pause after the voice belongs to what was said, the rest of the silence to nothing.
         self._lead_in_ms = max(0.0, min(LEAD_IN_MS, endpointing_ms - PAUSE_MS))
         self._outbox: asyncio.Queue[tuple[type[JobMessage], dict[str, Any]]] = asyncio.Queue(
@@ -93,6 +100,7 @@ class Reporter:
                 closing.final.took()
         elif item is Cue.FINALIZE and unasked:
             unasked[0].asked_ms = self._given.ms
+            unasked[0].asked_at = time.monotonic()
             unasked[0].final.asked()
 
     def covered_ms(self, heard: Heard) -> float:
@@ -137,6 +145,7 @@ class Reporter:
         if answered is not None:
             self._closings.remove(answered)
             answered.final.done()
+            self._took.observe(time.monotonic() - answered.asked_at)
             self.tell_end(answered.position_ms)
 
     def _answered_by(self, result: Heard) -> _Closing | None:

@@ -1,9 +1,11 @@
 """A tts job: one turn's text in, segment by segment; its speech out, in order."""
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
+from parley import tracing
 from parley.audio import BYTES_PER_SAMPLE, SAMPLE_RATES, Resampler, bytes_for, duration_ms
 from parley.instances import Instances
 from parley.job import Job
@@ -63,12 +65,16 @@ async def _send_segment(job: Job, speak: Speak, synthesizer: Synthesizer, rate: 
     segment, frame_bytes = speak.segment, bytes_for(FRAME_MS, rate)
     resampler: Resampler | None = None
     sent, sent_marks = 0, 0
+    span, asked_at = tracing.current(), time.monotonic()
+    span.add("parley.characters", len(speak.text))
 
     async def send(result: SynthesisResult, pcm: bytes) -> None:
         nonlocal sent, sent_marks
         if sent_marks < len(result.marks):
             await job.send(SpeechMarks, segment=segment, marks=result.marks[sent_marks:])
             sent_marks = len(result.marks)
+        if pcm:
+            span.lap("parley.first_audio_ms", asked_at)
         for start in range(0, len(pcm), frame_bytes):
             frame = pcm[start : start + frame_bytes]
             await job.send_audio(segment, sent // BYTES_PER_SAMPLE, frame)

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import referencing
 
-from parley import logs
+from parley import logs, tracing
 from parley.job import Job
 from parley.messages import ToolCall, ToolReturned
 from parley_agent import metrics
@@ -78,12 +78,14 @@ async def _run(
         there = ", ".join(tools) or "none"
         return Result(call, f"There is no tool {call.name!r}. There are: {there}.", "invalid")
     outcome = "interrupted"
-    try:
-        with metrics.TOOL_SECONDS.labels(tool.name).time():
-            result = await _outcome(tool, call, key, again=again)
-        outcome = result.outcome
-    finally:
-        metrics.TOOL_CALLS.labels(tool.name, outcome).inc()
+    with tracing.current().child(f"tool {tool.name}") as span:
+        try:
+            with metrics.TOOL_SECONDS.labels(tool.name).time():
+                result = await _outcome(tool, call, key, again=again)
+            outcome = result.outcome
+        finally:
+            metrics.TOOL_CALLS.labels(tool.name, outcome).inc()
+            span.set({"gen_ai.tool.name": tool.name, "parley.outcome": outcome})
     return result
 
 

@@ -9,7 +9,9 @@ import httpx
 from parley import logs
 from parley import tools as profile
 from parley.messages import Retry
+from parley.metrics import start_at_zero
 from parley.providers import ProviderError
+from parley_agent import metrics
 from parley_agent.tools.base import Tool
 from parley_agent.tools.builtin import Promise
 from parley_agent.tools.http import HttpRequest, client
@@ -38,6 +40,8 @@ class Toolbox:
                 if tool.name in found:
                     log.warning("two tools have the same name", tool=tool.name)
                 found.setdefault(tool.name, tool)
+        start_at_zero(metrics.TOOL_CALLS, found, metrics.TOOL_OUTCOMES)
+        start_at_zero(metrics.TOOL_SECONDS, found)
         return found
 
 

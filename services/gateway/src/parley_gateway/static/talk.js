@@ -1,7 +1,8 @@
 /**
  * The page: joins the button, the transcript, the sound and the connection. The address may say
- * ?agent=, ?token= and ?sample_rate=; and ?aec=0, ?ns=0, ?agc=0 turn off the browser's echo
- * cancellation, noise suppression and gain control.
+ * ?agent=, ?token= and ?sample_rate=, or the same after #, which the browser keeps to itself; and
+ * ?aec=0, ?ns=0, ?agc=0 turn off the browser's echo cancellation, noise suppression and gain
+ * control.
  */
 
 import { openSound } from "./audio.js";
@@ -20,7 +21,12 @@ const STATES = {
   reconnecting: "Connection lost, reconnecting…",
 };
 const ERRORS = {
-  unauthorized: "This server asks for a token: add ?token=… to the address.",
+  unauthorized: "This server asks for a token: add #token=… to the address.",
+  token_expired: "The token in the address has run out: get a new one.",
+  token_used: "The token in the address was used already: get a new one.",
+  wrong_origin: "This page may not call this server.",
+  too_many_calls: "All lines are busy. Try again in a moment.",
+  quota_used_up: "The time for calls is used up for now.",
   no_capacity: "All lines are busy. Try again in a moment.",
   draining: "The server is about to restart. Call again in a moment.",
   not_resumable: "The connection was lost for too long. Press the button to call again.",
@@ -37,7 +43,7 @@ const ENDS = {
 const NO_SOUND =
   "The browser gives this page no sound: that needs https, or localhost. You can type.";
 
-const query = new URLSearchParams(location.search);
+const query = new URLSearchParams(`${location.search.slice(1)}&${location.hash.slice(1)}`);
 const at = (id) => document.getElementById(id);
 const [talk, interrupt, typed, text] = ["talk", "interrupt", "typed", "text"].map(at);
 const transcript = new Transcript(at("transcript"));

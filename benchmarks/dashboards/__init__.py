@@ -1,0 +1,1 @@
+"""Pictures of the dashboards, as Grafana's own components draw them."""

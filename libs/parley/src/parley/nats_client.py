@@ -1,0 +1,64 @@
+"""The NATS client, and where ours differs from it."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from parley.nats_login import BadLogin, key_pair
+
+
+class PermissionsViolation(nats.errors.Error):
+    """NATS has not let this process publish or subscribe. The text says what."""
+
+
+@dataclass
+class ConnectedMsg(Msg):
+    """A message that knows the connection on which it came."""
+
+    def __post_init__(self) -> None:
+        self._connection = self._client.stats["reconnects"]
+
+    @property
+    def connected(self) -> bool:
+        """Whether that connection is still there."""
+        return self._client.is_connected and self._connection == self._client.stats["reconnects"]
+
+
+class StrictClient(Client):
+    """The client, with three differences.
+
+    - The seed is read again for each connection, so that a new key needs no restart.
+    - Where TLS is asked for, it does not log in without; the client would, at the word of
+      whoever answers.
+    - When the server ends the connection with an error, it comes back. The client would stay
+      away for ever.
+    """
+
+    msg_class = ConnectedMsg
+
+    def __init__(self, seed_file: Path | None, *, needs_tls: bool) -> None:
+        super().__init__()
+        self._seed_file = seed_file
+        self._needs_tls = needs_tls
+
+    def _connect_command(self) -> bytes:
+        if self._needs_tls and not self._server_info.get("tls_required"):
+            raise BadLogin("it offers no TLS")
+        if self._seed_file is not None:
+            pair = key_pair(self._seed_file)
+            self._public_nkey = pair.public_key.decode()
+            self._signature_cb = lambda nonce: base64.b64encode(pair.sign(nonce.encode()))
+        return super()._connect_command()
+
+    async def _process_err(self, err_msg: str) -> None:
+        text = err_msg.strip("'")
+        if "permissions violation" in text:
+            await self._error_cb(PermissionsViolation(text))
+            return
+        error = nats.errors.Error(f"nats: {text}")
+        await self._error_cb(error)
+        await self._process_op_err(error)
