@@ -20,7 +20,7 @@ demo: install  ## a recorded person calls the engine; the call is printed and sa
 	@$(BIN)/parley demo
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/pytest -n auto --dist worksteal tests/unit tests/contract tests/conformance tests/integration
+	$(BIN)/pytest -n auto --dist worksteal tests/unit tests/contract tests/conformance tests/integration tests/kubernetes
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not alone' tests/e2e tests/security tests/chaos tests/monitoring
 	$(BIN)/pytest -m alone tests/e2e tests/security tests/chaos tests/monitoring
 
