@@ -70,6 +70,14 @@ def test_half_a_word_is_waited_for() -> None:
     assert verdict(replace(PART, voiced_ms=250, recognised_ms=250), "muse") is WAIT
 
 
+def test_a_nod_is_believed_at_once_if_it_is_sure() -> None:
+    young = replace(PART, voiced_ms=250, recognised_ms=250)
+    assert verdict(young, "Yeah.") is NO
+    assert verdict(replace(young, confidence=0.4), "Yeah.") is WAIT
+    assert verdict(young, "Good") is WAIT
+    assert verdict(replace(young, answers_question=True), "Yeah.") is WAIT
+
+
 def test_a_short_word_has_to_be_sure() -> None:
     assert verdict(replace(WHOLE, confidence=0.4), "tough") is NO
     assert verdict(replace(WHOLE, confidence=0.9), "tough") is YES
