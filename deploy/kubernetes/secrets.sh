@@ -1,9 +1,11 @@
 #!/bin/sh
 # What each service logs in to NATS with, from the folder that `parley nats-keys KEYS` has filled:
 #
-#   deploy/kubernetes/secrets.sh KEYS | kubectl apply -f -
+#   deploy/kubernetes/secrets.sh KEYS | kubectl apply --server-side -f -
+#
+# With `seeds` after KEYS, without what NATS is told: for a new key, which services need first.
 set -eu
-keys=${1:?"usage: secrets.sh KEYS, the folder of parley nats-keys"}
+keys=${1:?"usage: secrets.sh KEYS [seeds], the folder of parley nats-keys"}
 
 object() {
     kubectl create "$@" --namespace parley --dry-run=client --output yaml
@@ -13,4 +15,4 @@ object() {
 for service in gateway stt agent tts; do
     object secret generic "parley-nats-$service" --from-file="seed=$keys/$service/seed"
 done
-object configmap nats-keys --from-file="$keys/nats/keys.conf"
+[ "${2:-}" = seeds ] || object configmap nats-keys --from-file="$keys/nats/keys.conf"

@@ -1,15 +1,10 @@
-"""NATS by its official chart, with our values.
-
-The chart is in no package registry: it is used where PARLEY_NATS_CHART names its folder, or where
-`helm pull nats --untar` has put it into the user's cache.
-"""
+"""NATS by its official chart, with our values."""
 
 import asyncio
 import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import nats
@@ -18,24 +13,11 @@ import yaml
 from nats.errors import NoServersError
 
 from parley_cli import nats_keys
-from support import kube_schemas, kube_tools
-from support.manifests import FOLDER, SERVICES, Manifests, chart, rendered
-from support.nats import executable, free_port
+from support import kube_schemas, kube_tools, nats_chart
+from support.manifests import FOLDER, SERVICES, Manifests, rendered
+from support.nats_chart import ACCOUNTS, VALUES, Member
 
-CHART = Path(os.environ.get("PARLEY_NATS_CHART") or kube_tools.CACHE.with_name("nats-chart"))
-ACCOUNTS = FOLDER.parent / "nats" / "accounts.conf"
-VALUES = {
-    "production": ["values.yaml", "tls.yaml"],
-    "plain": ["values.yaml"],
-    "small": ["values.yaml", "small.yaml"],
-}
 OURS = {"nats-accounts": "accounts", "nats-keys": "keys"}
-
-
-def _chart(kind: str) -> Manifests:
-    if not (CHART / "Chart.yaml").exists():
-        pytest.skip(f"no NATS chart in {CHART}: `helm pull nats --untar`, or PARLEY_NATS_CHART")
-    return chart(CHART, VALUES[kind])
 
 
 @pytest.fixture
@@ -55,6 +37,8 @@ def test_certificates_have_the_names_by_which_nats_is_called() -> None:
     urls = manifests.environment("stt")["PARLEY_NATS_URL"].split(",")
     assert len(urls) == 3
     assert {re.fullmatch(r"tls://([\w.-]+):4222", url)[1] for url in urls} <= set(names)  # type: ignore[index]
+    # Operators come by `kubectl port-forward`.
+    assert "localhost" in names
     assert not [name for name in names if "*" in name]
 
 
@@ -73,12 +57,7 @@ def test_certificates_come_into_the_secrets_that_are_mounted() -> None:
 
 
 def test_secrets_sh_makes_what_the_pods_mount(keys: Path) -> None:
-    kubectl = kube_tools.needed("kubectl")
-    path = f"{kubectl.parent}{os.pathsep}{os.environ['PATH']}"
-    script = [FOLDER / "secrets.sh", keys]
-    done = subprocess.run(script, capture_output=True, text=True, env={**os.environ, "PATH": path})
-    assert done.returncode == 0, done.stderr
-    made = Manifests(done.stdout)
+    made = _secrets(keys)
     assert made.names("Secret") == {f"parley-nats-{one}" for one in SERVICES}
     assert all(set(one["data"]) == {"seed"} for one in made.of("Secret"))
     assert set(made.get("ConfigMap", "nats-keys")["data"]) == {"keys.conf"}
@@ -92,6 +71,33 @@ def test_secrets_sh_makes_what_the_pods_mount(keys: Path) -> None:
     assert seed == f"{mount['mountPath']}/seed"
 
 
+def test_secrets_sh_can_give_services_a_new_key_before_nats_hears_of_it(keys: Path) -> None:
+    before = _secrets(keys)
+    nats_keys.write(keys, ["tts"])
+    after = _secrets(keys, "seeds")
+    assert not after.of("ConfigMap")
+    changed = [one for one in after.objects if one not in before.objects]
+    assert [one["metadata"]["name"] for one in changed] == ["parley-nats-tts"]
+
+
+def test_secrets_sh_makes_nothing_of_a_folder_without_keys(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="seed"):
+        _secrets(tmp_path)
+
+
+def _secrets(*arguments: str | Path) -> Manifests:
+    """What secrets.sh prints."""
+    kubectl = kube_tools.needed("kubectl")
+    done = subprocess.run(
+        [FOLDER / "secrets.sh", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PATH": f"{kubectl.parent}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert done.returncode == 0, done.stderr
+    return Manifests(done.stdout)
+
+
 def test_the_accounts_arrive_as_they_are() -> None:
     data = rendered("small").get("ConfigMap", "nats-accounts")["data"]
     assert data == {"accounts.conf": ACCOUNTS.read_text()}
@@ -102,13 +108,13 @@ def test_the_accounts_arrive_as_they_are() -> None:
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_the_chart_makes_valid_objects_of_our_values(kind: str) -> None:
-    manifests = _chart(kind)
+    manifests = nats_chart.objects(kind)
     assert not [fault for one in manifests.objects for fault in kube_schemas.faults(one)]
 
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_nats_pods_are_as_locked_down_as_ours(kind: str) -> None:
-    (pod,) = _chart(kind).pods()
+    (pod,) = nats_chart.objects(kind).pods()
     context = pod.spec["securityContext"]
     assert context["runAsNonRoot"] is True
     assert context["runAsUser"] == context["fsGroup"] == 1000
@@ -125,7 +131,7 @@ def test_nats_pods_are_as_locked_down_as_ours(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_the_network_policies_know_the_pods_and_their_ports(kind: str) -> None:
-    manifests, ours = _chart(kind), rendered("small")
+    manifests, ours = nats_chart.objects(kind), rendered("small")
     policy = ours.get("NetworkPolicy", "nats")["spec"]
     (pod,) = manifests.matching(policy["podSelector"])
     ports = {port["port"] for rule in policy["ingress"] for port in rule["ports"]}
@@ -136,7 +142,7 @@ def test_the_network_policies_know_the_pods_and_their_ports(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["production", "plain"])
 def test_one_member_at_a_time_may_go(kind: str) -> None:
-    manifests = _chart(kind)
+    manifests = nats_chart.objects(kind)
     (budget,) = manifests.of("PodDisruptionBudget")
     assert budget["spec"]["maxUnavailable"] == 1
     assert len(manifests.matching(budget["spec"]["selector"])) == 1
@@ -147,7 +153,7 @@ def test_one_member_at_a_time_may_go(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", VALUES)
 def test_what_the_chart_mounts_is_what_our_overlays_bring(kind: str) -> None:
-    manifests = _chart(kind)
+    manifests = nats_chart.objects(kind)
     (pod,) = manifests.pods()
     maps = {one["configMap"]["name"] for one in pod.spec["volumes"] if "configMap" in one}
     assert maps == {"nats-config", *OURS}
@@ -161,42 +167,11 @@ def test_what_the_chart_mounts_is_what_our_overlays_bring(kind: str) -> None:
     assert "/etc/nats-accounts/config/accounts.conf" in reloader["args"]
 
 
-@contextlib.contextmanager
-def _server(kind: str, folder: Path, keys: Path) -> Iterator[int]:
-    """A server with the configuration that the chart makes, and files where pods have them."""
-    config = _chart(kind).get("ConfigMap", "nats-config")["data"]["nats.conf"]
-    port, monitoring = free_port(), free_port()
-    for place, path in {
-        '"port": 4222': f'"host": "127.0.0.1", "port": {port}',
-        '"http_port": 8222': f'"http": "127.0.0.1:{monitoring}"',
-        '"/data"': f'"{folder / "data"}"',
-        "/var/run/nats/nats.pid": str(folder / "nats.pid"),
-    }.items():
-        assert place in config
-        config = config.replace(place, path)
-    for name, text in {
-        "nats-config/nats.conf": config,
-        "nats-accounts/config/accounts.conf": ACCOUNTS.read_text(),
-        "nats-accounts/keys/keys.conf": (keys / "nats" / "keys.conf").read_text(),
-    }.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    command = [executable(), "-c", str(folder / "nats-config" / "nats.conf")]
-    log = (folder / "log").open("wb")
-    server = subprocess.Popen(
-        command, env={**os.environ, "SERVER_NAME": "nats-0"}, stdout=log, stderr=log
-    )
-    try:
-        yield port
-    finally:
-        server.kill()
-        server.wait()
-        log.close()
-
-
 async def test_a_server_so_configured_knows_who_logs_in(tmp_path: Path, keys: Path) -> None:
-    with _server("small", tmp_path, keys) as port:
-        url = f"nats://127.0.0.1:{port}"
+    member = Member()
+    command = nats_chart.configure("small", tmp_path, keys, [member])
+    url = f"nats://127.0.0.1:{member.client}"
+    with nats_chart.running(command, "nats-0", tmp_path / "log"):
         async with asyncio.timeout(30):
             while True:
                 with contextlib.suppress(OSError, NoServersError):
@@ -210,11 +185,11 @@ async def test_a_server_so_configured_knows_who_logs_in(tmp_path: Path, keys: Pa
             await nats.connect(url, allow_reconnect=False)
 
 
-@pytest.mark.parametrize("kind", ["small", "plain"])
+@pytest.mark.parametrize("kind", VALUES)
 def test_a_server_takes_the_configuration(kind: str, tmp_path: Path, keys: Path) -> None:
-    with _server(kind, tmp_path, keys):
-        pass
-    check = [executable(), "-t", "-c", str(tmp_path / "nats-config" / "nats.conf")]
+    nats_chart.certificates(tmp_path / "tls")
+    members = [Member() for _ in range(3)]
+    command = nats_chart.configure(kind, tmp_path / "nats-0", keys, members)
     env = {**os.environ, "SERVER_NAME": "nats-0"}
-    done = subprocess.run(check, capture_output=True, text=True, env=env)
+    done = subprocess.run([*command, "-t"], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,9 @@ CALLERS = Place(namespace={"kubernetes.io/metadata.name": "ingress", "parley-cal
 PROMETHEUS = Place(namespace={"kubernetes.io/metadata.name": "m", "parley-metrics": "allowed"})
 NEIGHBOUR = Place(namespace={"kubernetes.io/metadata.name": "somebody"})
 DNS = Place(namespace={"kubernetes.io/metadata.name": "kube-system"})
+NODE_DNS = Place(address="169.254.20.10")
+COLLECTOR = Place(namespace={"kubernetes.io/metadata.name": "o", "parley-traces": "allowed"})
+SOLVER = Place({"acme.cert-manager.io/http01-solver": "true"})
 STRANGER = Place({"app": "debug"})
 PROVIDER = Place(address="93.184.216.34")
 INSIDE = [Place(address=one) for one in ("10.1.2.3", "169.254.169.254", "192.168.1.1", "fd00::1")]
@@ -72,6 +75,8 @@ def test_only_workers_with_providers_in_the_cloud_get_out(overlay: str) -> None:
         assert not allowed(manifests, place, PROVIDER, 80)
         assert not any(allowed(manifests, place, one, 443) for one in INSIDE)
         assert allowed(manifests, place, DNS, 53)
+        assert allowed(manifests, place, NODE_DNS, 53)
+        assert not allowed(manifests, place, NODE_DNS, 80)
     assert not allowed(manifests, NATS, PROVIDER, 443)
 
 
@@ -79,3 +84,21 @@ def test_members_of_nats_find_each_other(overlay: str) -> None:
     manifests = rendered(overlay)
     assert allowed(manifests, NATS, NATS, 6222)
     assert allowed(manifests, NATS, DNS, 53)
+
+
+def test_spans_reach_a_collector_where_traces_are_on(overlay: str) -> None:
+    manifests = rendered(overlay)
+    for service, place in _places(manifests).items():
+        traced = "traces" in overlay and service != "stt"
+        assert allowed(manifests, place, COLLECTOR, 4318) == traced
+        assert not any(allowed(manifests, place, COLLECTOR, port) for port in (443, 4317))
+        assert not allowed(manifests, place, NEIGHBOUR, 4318)
+        assert not allowed(manifests, COLLECTOR, place, 8080)
+
+
+def test_who_proves_the_host_for_a_certificate_is_reached_as_callers_are(overlay: str) -> None:
+    manifests = rendered(overlay)
+    assert allowed(manifests, CALLERS, SOLVER, 8089) == (overlay != "small")
+    for who in (NEIGHBOUR, STRANGER, PROVIDER, PROMETHEUS):
+        assert not allowed(manifests, who, SOLVER, 8089)
+    assert not allowed(manifests, SOLVER, NATS, 4222)

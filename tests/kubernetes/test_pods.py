@@ -103,7 +103,13 @@ def assert_restricted(pod: Pod) -> None:
     assert not pod.spec.get("hostNetwork")
     assert not pod.spec.get("hostPID")
     for volume in pod.spec["volumes"]:
-        assert not volume.keys() - {"name", "configMap", "secret", "emptyDir"}
+        assert not volume.keys() - {
+            "name",
+            "configMap",
+            "secret",
+            "emptyDir",
+            "persistentVolumeClaim",
+        }
     for container in pod.containers:
         own = container["securityContext"]
         assert own["allowPrivilegeEscalation"] is False
@@ -153,6 +159,8 @@ def test_the_agents_are_understood_and_their_keys_are_where_they_say(
         for choice in profile.candidates(Stage(stage)):
             place = str(choice.settings.get("apiKey", ""))
             assert place == "" or _mounted(manifests.pod(stage), place.removeprefix("file:"))
+        loaded = manifests.environment(stage).get("PARLEY_WARM", choice.provider)
+        assert choice.provider == loaded, "a first call would wait for its provider's SDK"
 
 
 def _mounted(pod: Pod, path: str) -> bool:

@@ -7,31 +7,33 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from parley import metrics as worker_metrics
+from parley.subjects import Stage
+from parley.worker import Worker
 from parley_gateway import metrics as gateway_metrics
+from parley_gateway.admission import Admission
 from support import prometheus
 from support.manifests import FOLDER, SERVICES, STAGES, Object, rendered
 
 ADAPTER = FOLDER / "components" / "hpa" / "adapter.yaml"
 TARGET = 0.6
 
-WORKERS = """
-interval: 15s
-input_series:
-  - {series: 'parley_worker_jobs_running{namespace="parley",stage="stt",pod="a"}', values: '15x20'}
-  - series: 'parley_worker_jobs_running{namespace="parley",stage="stt",pod="b"}'
-    values: '9 15 9x18'
-  - {series: 'parley_worker_jobs_running{namespace="parley",stage="tts",pod="c"}', values: '3x20'}
-  - {series: 'parley_worker_jobs_running{namespace="other",stage="stt",pod="d"}', values: '20x20'}
-  - {series: 'parley_worker_capacity{namespace="parley",stage="stt",pod="a"}', values: '20x20'}
-  - {series: 'parley_worker_capacity{namespace="parley",stage="stt",pod="b"}', values: '20x20'}
-  - {series: 'parley_worker_capacity{namespace="parley",stage="tts",pod="c"}', values: '6x20'}
-  - {series: 'parley_worker_capacity{namespace="other",stage="stt",pod="d"}', values: '20x20'}
-  - {series: 'parley_conversations_active{namespace="parley",pod="g"}', values: '90x20'}
-  - {series: 'parley_conversations_active{namespace="parley",pod="h"}', values: '60x20'}
-  - {series: 'parley_conversations_capacity{namespace="parley",pod="g"}', values: '100x20'}
-  - {series: 'parley_conversations_capacity{namespace="parley",pod="h"}', values: '100x20'}
+SERIES = """
+- {series: 'parley_worker_jobs_running{namespace="parley",stage="stt",pod="a"}', values: '15x20'}
+- series: 'parley_worker_jobs_running{namespace="parley",stage="stt",pod="b"}'
+  values: '9 15 9x18'
+- {series: 'parley_worker_jobs_running{namespace="parley",stage="tts",pod="c"}', values: '3x20'}
+- {series: 'parley_worker_jobs_running{namespace="other",stage="stt",pod="d"}', values: '20x20'}
+- {series: 'parley_worker_capacity{namespace="parley",stage="stt",pod="a"}', values: '20x20'}
+- {series: 'parley_worker_capacity{namespace="parley",stage="stt",pod="b"}', values: '20x20'}
+- {series: 'parley_worker_capacity{namespace="parley",stage="tts",pod="c"}', values: '6x20'}
+- {series: 'parley_worker_capacity{namespace="other",stage="stt",pod="d"}', values: '20x20'}
+- {series: 'parley_conversations_active{namespace="parley",pod="g"}', values: '90x20'}
+- {series: 'parley_conversations_active{namespace="parley",pod="h"}', values: '60x20'}
+- {series: 'parley_conversations_capacity{namespace="parley",pod="g"}', values: '100x20'}
+- {series: 'parley_conversations_capacity{namespace="parley",pod="h"}', values: '100x20'}
 """
 EXPECTED: dict[str, list[tuple[str, float | None]]] = {
     "stt": [("1m", 1.5), ("2m", 1.5), ("4m", 1.2)],
@@ -122,17 +124,44 @@ def test_the_metrics_are_those_that_services_have(service: str) -> None:
 
 
 def test_the_query_counts_pods_worth_of_work(tmp_path: Path) -> None:
-    promtool = prometheus.needed("promtool")
     tests = []
     for service, moments in EXPECTED.items():
         for at, value in moments:
             samples = [] if value is None else [{"labels": "{}", "value": value}]
             tests.append({"expr": _asked_by_keda(service), "eval_time": at, "exp_samples": samples})
-    cases: dict[str, Any] = yaml.safe_load(WORKERS) | {"promql_expr_test": tests}
-    file = tmp_path / "cases.yml"
-    file.write_text(yaml.safe_dump({"evaluation_interval": "15s", "tests": [cases]}))
+    _promtool(tmp_path, yaml.safe_load(SERIES), tests)
+
+
+def _promtool(folder: Path, series: list[Object], tests: list[Object]) -> None:
+    """Have it make the series, a value each 15 s, and evaluate what is asked of them."""
+    promtool = prometheus.needed("promtool")
+    case = {"interval": "15s", "input_series": series, "promql_expr_test": tests}
+    file = folder / "cases.yml"
+    file.write_text(yaml.safe_dump({"evaluation_interval": "15s", "tests": [case]}))
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_before_the_first_job_there_is_no_work_rather_than_no_answer(
+    service: str, tmp_path: Path
+) -> None:
+    """By what the service itself says as it starts: an autoscaler takes no answer for an error."""
+    nothing: Any = None
+    if service == "gateway":
+        metrics, labels = {}, ""
+        Admission(*[nothing] * 4, max_conversations=100, access=nothing)
+    else:
+        metrics, labels = {"stage": service}, f',stage="{service}"'
+        Worker(nothing, Stage(service), nothing, capacity=20)
+    query = _asked_by_keda(service)
+    series = []
+    for name in re.findall(r"parley_\w+", query):
+        value = REGISTRY.get_sample_value(name, metrics)
+        assert value is not None, name
+        series.append({"series": f'{name}{{namespace="parley"{labels}}}', "values": f"{value}x20"})
+    expected = [{"labels": "{}", "value": 0}]
+    _promtool(tmp_path, series, [{"expr": query, "eval_time": "3m", "exp_samples": expected}])
 
 
 def test_every_stage_is_scaled() -> None:

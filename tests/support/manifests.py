@@ -1,7 +1,9 @@
 """Rendered Kubernetes objects, and what they say of each other."""
 
 import functools
+import os
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import yaml
 from support import kube_tools
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
-OVERLAYS = ("small", "production-hpa", "production-keda")
+OVERLAYS = ("small", "production-hpa", "production-keda", "production-hpa+recordings+traces")
+"""All overlays, and one with what can be had besides."""
 STAGES = ("stt", "agent", "tts")
 SERVICES = ("gateway", *STAGES)
 
@@ -100,12 +103,28 @@ def matches(selector: Object, labels: dict[str, str]) -> bool:
 
 @functools.cache
 def rendered(overlay: str) -> Manifests:
-    """An overlay as `kubectl apply -k` would send it. Skips the test where kubectl is not."""
-    command: list[str | Path] = [
-        kube_tools.needed("kubectl"),
-        "kustomize",
-        FOLDER / "overlays" / overlay,
-    ]
+    """An overlay as `kubectl apply -k` would send it, with components: OVERLAY+COMPONENT.
+
+    Skips the test where kubectl is not.
+    """
+    name, *components = overlay.split("+")
+    if not components:
+        return kustomized(FOLDER / "overlays" / name)
+    with tempfile.TemporaryDirectory() as made:
+        content = {
+            "namespace": "parley",
+            "resources": [os.path.relpath(FOLDER / "overlays" / name, made)],
+            "components": [
+                os.path.relpath(FOLDER / "components" / one, made) for one in components
+            ],
+        }
+        Path(made, "kustomization.yaml").write_text(yaml.safe_dump(content))
+        return kustomized(Path(made))
+
+
+def kustomized(folder: Path) -> Manifests:
+    """What `kubectl kustomize` makes of a folder. Skips the test where kubectl is not."""
+    command: list[str | Path] = [kube_tools.needed("kubectl"), "kustomize", folder]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return Manifests(done.stdout)
