@@ -7,13 +7,15 @@ import wave
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parley_gateway import metrics, recordings
+from parley_gateway import main, metrics, recordings
 from parley_gateway.recordings import MAX_WAITING_SECONDS, Recordings, sweep
+from parley_gateway.stereo_file import StereoFile
 
 RATE = 16_000
 FRAME = np.full(RATE // 50, 1000, "<i2").tobytes()
@@ -121,14 +123,52 @@ async def test_a_full_disk_ends_the_recording_with_one_line_and_leaves_what_was_
     assert read(recording.path).any()
 
 
+@pytest.mark.parametrize("fault", [OSError(errno.EDQUOT, "Disk quota exceeded"), ValueError()])
+async def test_whatever_fails_at_the_end_costs_that_recording_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """A network's file system may say only as a file is closed that it has no room."""
+    kept, failed = counted("kept"), counted("failed")
+
+    def full(_: StereoFile) -> None:
+        raise fault
+
+    async with recording_in(tmp_path) as found:
+        first, second = found.begin(ID, 0, RATE), found.begin(ID, 1, RATE)
+        for recording in (first, second):
+            recording.bot(FRAME)
+        await until(second.path.exists)
+        with monkeypatch.context() as patch:
+            patch.setattr(StereoFile, "close", full)
+            first.close()
+            await until(lambda: first.done)
+        second.close()
+        await flushed(found)
+    assert (counted("kept"), counted("failed")) == (kept + 1, failed + 1)
+    assert read(second.path).any()
+
+
 async def test_a_disk_that_hangs_costs_a_bounded_amount_of_memory(tmp_path: Path) -> None:
+    gaps = counted("gap")
     recording = Recordings(tmp_path, hours=1).begin(ID, 0, RATE)  # Nobody runs: nothing is written.
     for _ in range(int(MAX_WAITING_SECONDS * 50) + 500):
         recording.caller(FRAME)
         recording.bot(FRAME)
     assert recording._waiting <= MAX_WAITING_SECONDS * RATE * 4 + len(FRAME)
+    assert counted("gap") == gaps + 1
     recording.due()()
     assert recording.path.exists()
+
+
+async def test_a_disk_that_hangs_at_the_end_does_not_cost_the_calls_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "FLUSH_SECONDS", 0.1)
+    found = Recordings(tmp_path, hours=1)  # Nobody runs: nothing is written.
+    found.begin(ID, 0, RATE)
+    calls, records = AsyncMock(), AsyncMock()
+    await main._flush(calls, records, found)
+    assert (calls.flush.await_count, records.flush.await_count) == (1, 1)
 
 
 async def test_a_folder_that_cannot_be_written_to_is_said_at_the_start(
@@ -151,6 +191,29 @@ def test_only_old_recordings_are_deleted_and_nothing_else(tmp_path: Path) -> Non
     sweep(tmp_path, before=2000)
     left = {one.name for one in tmp_path.iterdir()}
     assert left == {"fedcba9876543210.wav", "music.wav", f"{ID}.txt"}
+
+
+def test_what_cannot_be_deleted_or_is_gone_already_keeps_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept, overdue, real = counted("swept"), counted("overdue"), Path.unlink
+    for number in range(4):
+        path = tmp_path / f"{number:016}.wav"
+        path.touch()
+        os.utime(path, (1000, 1000))
+
+    def unlink(path: Path) -> None:
+        match path.stem[-1]:
+            case "1":
+                raise PermissionError(errno.EPERM, "Operation not permitted")
+            case "2":
+                real(path)  # By another gateway, in the meantime.
+        real(path)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    sweep(tmp_path, before=2000)
+    assert [one.name for one in tmp_path.iterdir()] == [f"{1:016}.wav"]
+    assert (counted("swept"), counted("overdue")) == (swept + 2, overdue + 1)
 
 
 def test_a_folder_that_is_gone_is_no_failure(tmp_path: Path) -> None:

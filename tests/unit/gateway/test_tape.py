@@ -73,6 +73,45 @@ def test_a_network_that_stalls_and_catches_up_moves_nothing() -> None:
     assert (np.diff(said[::FRAME]) == 1).all()  # All of it, in order.
 
 
+def all_in_order(recorded: Recorded, begin: float, count: int) -> bool:
+    """Whether so many frames of the caller's, numbered from 1, follow each other from there on."""
+    ((first, _),) = recorded.spoken(CALLER)
+    assert first == pytest.approx(begin)
+    said = recorded.sound[round(first * RATE) :, CALLER][: count * FRAME].reshape(-1, FRAME)
+    return bool((said == np.arange(1, count + 1)[:, None]).all())
+
+
+def test_a_call_whose_first_audio_is_late_and_catches_up_loses_none_of_it() -> None:
+    recorded = Recorded()
+    late = [(1.4 + 0.02 * n, n + 1) for n in range(75)]
+    caught_up = [(2.9, n + 1) for n in range(75, 95)]
+    after = [(1.0 + 0.02 * n, n + 1) for n in range(95, 200)]
+    say(recorded, late + caught_up + after)
+    assert all_in_order(recorded, 0.98, 200)
+
+
+def test_a_network_that_is_late_for_a_while_tears_nothing() -> None:
+    recorded = Recorded()
+    lateness = [0.3 if 100 <= n < 150 else 0.0 for n in range(250)]
+    say(recorded, [(1.0 + 0.02 * n + late, n + 1) for n, late in enumerate(lateness)])
+    assert all_in_order(recorded, 0.98, 250)
+
+
+def test_what_a_resumed_call_brings_over_a_slow_network_stays_in_one_piece() -> None:
+    """Four seconds that were said before 10.0 s; it takes more than a second to bring them."""
+    recorded = Recorded()
+    say(recorded, [(max(10.0 + 0.005 * n, 6.02 + 0.02 * n), n + 1) for n in range(400)])
+    assert all_in_order(recorded, 6.0, 400)
+
+
+def test_a_network_that_never_catches_up_is_not_waited_for_without_end() -> None:
+    """The caller sends a little faster than they speak, for half a minute."""
+    recorded = Recorded()
+    for number in range(1700):
+        recorded.tape.caller(recorded.began + 20.0 + 0.018 * number, frame())
+    assert recorded.tape.take(recorded.began + 20.0 + 0.018 * 1700)
+
+
 def test_a_caller_who_sends_nothing_for_a_while_leaves_silence() -> None:
     recorded = Recorded()
     before = [(1.0 + 0.02 * n, 1000) for n in range(50)]

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 CALLER, BOT = 0, 1
 """The channels: left and right."""
 
-HOLD_SECONDS = 0.5
-"""How long the caller's audio waits: what comes after it tells whether it was late."""
+HOLD_SECONDS = 2.0
+"""How long audio of the caller's that seems to be late waits, once no more of the delay is made up:
+what comes after it tells by how much it was late ..."""
+MAX_HOLD_SECONDS = 10.0
+"""... but never longer than so."""
 CHUNK_SECONDS = 0.02
 """What arrives within that time is placed in one piece."""
 TOLERANCE_SECONDS = 0.04
@@ -80,7 +83,7 @@ class _Chunk:
 
 
 class _CallerTrack:
-    """Finds the delay of what arrives: the least of those around it is the network's own."""
+    """Finds the delay of what arrives: the least of all that follows is the network's own."""
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
@@ -99,23 +102,31 @@ class _CallerTrack:
             self._chunks.append(_Chunk(now, now, self._end, bytearray(pcm)))
 
     def take(self, now: float, *, last: bool) -> Iterator[Piece]:
-        while self._chunks and (last or self._chunks[0].last_at <= now - HOLD_SECONDS):
-            self._move_anchor()
-            chunk = self._chunks.popleft()
-            start = (self._anchor or 0) + chunk.end - len(chunk.pcm) // 2
-            if start < 0:
-                del chunk.pcm[: -2 * start]
-            if chunk.pcm:
-                yield Piece(CALLER, max(start, 0), bytes(chunk.pcm))
+        while self._chunks:
+            oldest = self._chunks[0]
+            if self._is_far(self._offset(oldest)):
+                in_time, least = self._first_in_time()
+                if self._is_far(least):
+                    may_improve = in_time.last_at > now - HOLD_SECONDS
+                    if may_improve and not last and oldest.last_at > now - MAX_HOLD_SECONDS:
+                        return
+                    self._anchor = least
+                while self._chunks[0] is not in_time:
+                    yield from self._place(self._chunks.popleft())
+            yield from self._place(self._chunks.popleft())
 
-    def _move_anchor(self) -> None:
-        """For the oldest chunk, by those that arrived soon after it."""
-        oldest = self._chunks[0]
-        if self._is_far(self._offset(oldest)):
-            until = oldest.last_at + HOLD_SECONDS
-            found = min(self._offset(one) for one in self._chunks if one.last_at <= until)
-            if self._is_far(found):
-                self._anchor = found
+    def _place(self, chunk: _Chunk) -> Iterator[Piece]:
+        start = (self._anchor or 0) + chunk.end - len(chunk.pcm) // 2
+        if start < 0:
+            del chunk.pcm[: -2 * start]
+        if chunk.pcm:
+            yield Piece(CALLER, max(start, 0), bytes(chunk.pcm))
+
+    def _first_in_time(self) -> tuple[_Chunk, int]:
+        """The chunk with which the network has caught up, and where the audio of all began."""
+        least = min(map(self._offset, self._chunks))
+        far = TOLERANCE_SECONDS * self._rate
+        return next(one for one in self._chunks if self._offset(one) - least <= far), least
 
     def _offset(self, chunk: _Chunk) -> int:
         return round(chunk.last_at * self._rate) - chunk.end
