@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console, RenderableType
@@ -39,9 +42,9 @@ def call(name: str, age: float = 10.0) -> LiveCall:
     return LiveCall(id=name, agent="tess", age_seconds=age, state="speaking", turn=2)
 
 
-def shown(what: RenderableType) -> str:
+def shown(what: RenderableType, width: int = 160) -> str:
     file = io.StringIO()
-    Console(file=file, width=160).print(what)
+    Console(file=file, width=width).print(what)
     return file.getvalue()
 
 
@@ -96,10 +99,24 @@ def seen() -> Look:
 
 def test_a_draining_worker_has_no_capacity(seen: Look) -> None:
     assert look.stages(seen.workers) == {
-        "stt": {"workers": 2, "ready": 1, "capacity": 4, "running": 3},
-        "agent": {"workers": 0, "ready": 0, "capacity": 0, "running": 0},
-        "tts": {"workers": 0, "ready": 0, "capacity": 0, "running": 0},
+        "stt": {"workers": 2, "ready": 1, "capacity": 4, "free": 2, "running": 3},
+        "agent": {"workers": 0, "ready": 0, "capacity": 0, "free": 0, "running": 0},
+        "tts": {"workers": 0, "ready": 0, "capacity": 0, "free": 0, "running": 0},
     }
+    assert "50%" in shown(top_view.view(seen))
+
+
+def test_what_a_silent_one_had_is_not_counted() -> None:
+    """Its calls go on elsewhere, and are counted there."""
+    clock = Clock()
+    fleet = Fleet(clock)
+    for status in (gateway("gateway-1"), worker("stt-1", running=3)):
+        fleet.note(status)
+    clock.now = SILENT_SECONDS
+    fleet.note(gateway("gateway-2"))
+    seen = Look(None, fleet.gateways, fleet.workers, {})
+    assert look.stages(seen.workers)["stt"]["running"] == 0
+    assert "1 of 10 calls on 2 gateways" in shown(top_view.view(seen))
 
 
 def test_latency_is_over_all_gateways(seen: Look) -> None:
@@ -128,6 +145,43 @@ def test_the_table_says_the_same(seen: Look) -> None:
     assert "gateway-2 does not say which calls it has" in text
     assert text.index("c2") < text.index("c1 ")  # The longest first.
     assert "NATS is away" in shown(top_view.view(Look(None, [], [], {})))
+
+
+def test_of_very_many_workers_those_are_shown_that_need_somebody() -> None:
+    fleet = Fleet(Clock())
+    for number in range(200):
+        fleet.note(worker(f"tts-{number}", running=0))
+    for status in (worker("tts-7", state="draining"), worker("tts-150", running=4)):
+        fleet.note(status)
+    calls_by = {"gateway-1": [call(f"c{number}") for number in range(50)]}
+    seen = Look(None, fleet.gateways, fleet.workers, calls_by)
+    for lines in (24, 50, 100):
+        text = shown(top_view.view(seen, lines))
+        assert len(text.splitlines()) <= lines
+        assert "tts-7 " in text and "tts-150 " in text
+        assert "and 180 more" in text or lines < 100
+        assert " speaking " in text
+
+
+def test_on_a_narrow_terminal_ids_stay_whole() -> None:
+    fleet = Fleet(Clock())
+    fleet.note(gateway("gateway-0846d62e"))
+    calls_by = {"gateway-0846d62e": [call("b5b76de1c02d757e")]}
+    text = shown(top_view.view(Look(None, fleet.gateways, [], calls_by)), width=40)
+    assert "gateway-0846d62e" in text and "b5b76de1c02d757e" in text
+    ended = calls.of_events("b5b76de1c02d757e", ENDED)
+    for width in (40, 80):
+        assert "b5b76de1c02d757e" in shown(calls.table([ended]), width)
+    assert "01-01 00:01:40" in shown(calls.table([ended]), 80)
+
+
+def test_whoever_reads_from_a_pipe_gets_whole_lines() -> None:
+    code = "from parley_cli import operations; print(operations.console.width)"
+    piped = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
+        env=os.environ | {"COLUMNS": "60"},
+    )  # fmt: skip
+    assert piped.stdout.strip() == "200"
 
 
 # --- Lists of calls

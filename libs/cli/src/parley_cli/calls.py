@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from parley.operating import LiveCall
-from parley.records import Event, end_of
+from parley.records import Event, end_of, start_of
 from parley_cli.board import duration
 from parley_cli.operator import connected
 from parley_cli.plain import plain
 from parley_cli.records import NotKept, Records
+from parley_cli.tables import table as columns
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def of_live(call: LiveCall, gateway: str, now: float) -> Summary:
 
 def of_events(conversation_id: str, events: list[Event], *, sure: bool = True) -> Summary:
     """A call by its events in order; `sure`: no gateway has it."""
-    first = next((one for one in events if one.kind == "started"), None)
+    first = start_of(events)
     ended_at, reason = end_of(events)
     last = ended_at or (events[-1].at if events else None)
     times = [one.fields.get("voice_to_voice_ms") for one in events if one.kind == "turn"]
@@ -152,23 +153,16 @@ def of_events(conversation_id: str, events: list[Event], *, sure: bool = True) -
 
 def table(found: list[Summary]) -> Table:
     """The calls as a table."""
-    view = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("call", "agent", "began", "state"):
-        view.add_column(name, no_wrap=True)
-    for name in ("length", "turns", "voice to voice", "failovers"):
-        view.add_column(name, justify="right", no_wrap=True)
+    numbers = ("length", "turns", "voice to\nvoice", "failed\nover")
+    view = columns("call", "agent", "began (UTC)", "state", *numbers)
     for one in found:
         view.add_row(*_row(one))
     return view
 
 
 def _row(one: Summary) -> list[Any]:
-    began = (
-        ""
-        if one.started_at is None
-        else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.started_at))
-    )
-    ms = one.voice_to_voice_ms
+    at, ms = one.started_at, one.voice_to_voice_ms
+    began = "" if at is None else time.strftime("%m-%d %H:%M:%S", time.gmtime(at))
     return [
         Text(plain(one.id)),
         Text(plain(one.agent or "?")),

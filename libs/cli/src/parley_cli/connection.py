@@ -12,7 +12,9 @@ from parley_cli.events import Event
 
 LOST_CODES = (None, 1001, 1006, 1011, 1012)
 """How a connection closes that somebody on the way has cut: without a code, or with these."""
-NOT_THE_END = ("draining", "internal_error", "no_capacity", "client_too_slow", "client_gone")
+NOT_THE_END = (
+    "draining", "internal_error", "no_capacity", "client_too_slow", "client_gone", "too_many_calls"
+)  # fmt: skip
 """Why a server closes the connection of a call that can go on over another one."""
 RESUME_SECONDS = 60.0
 """How long a server waits for a call to be resumed, where it does not say."""

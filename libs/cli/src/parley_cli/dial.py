@@ -19,7 +19,10 @@ from parley_cli.events import Event
 
 Encoding = Literal["linear16", "mulaw"]
 
-PASSING = ("unreachable", "timeout", "closed", "no_capacity", "draining", "internal_error")
+PASSING = (
+    "unreachable", "timeout", "closed", "no_capacity", "draining", "internal_error",
+    "too_many_calls",
+)  # fmt: skip
 """Refusals that another server, or the same one a little later, need not repeat."""
 PING_SECONDS = 5.0
 SILENT_SECONDS = 10.0

@@ -7,11 +7,12 @@ from nats.errors import Error as NatsError
 from rich.console import Console
 from rich.text import Text
 
+from parley.bus import NoResponders
 from parley.messages import WorkerStatus
 from parley.operating import Drain, GatewayStatus
 from parley_cli.errors import Failure, Usage
 from parley_cli.fleet import SILENT_SECONDS, id_of
-from parley_cli.operator import NoResponders, Operator, connected
+from parley_cli.operator import Operator, connected
 from parley_cli.plain import plain
 
 LOOK_SECONDS = 0.2

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from parley.messages import WorkerStatus
 from parley.operating import GatewayStatus
+from parley.subjects import Stage
 
 SILENT_SECONDS = 3.5
 """They speak each second: after so long, one is taken not to be there."""
@@ -70,7 +71,7 @@ class Fleet:
     def workers(self) -> list[Seen[WorkerStatus]]:
         """By stage, then by id."""
         found = self._seen(self._workers)
-        return sorted(found, key=lambda one: (list(_ORDER).index(one.status.stage), one.id))
+        return sorted(found, key=lambda one: (list(Stage).index(one.status.stage), one.id))
 
     @property
     def gateways(self) -> list[Seen[GatewayStatus]]:
@@ -90,6 +91,3 @@ class Fleet:
         now = self._clock()
         found = [Seen(status, now - at) for at, status in known.values()]
         return [one for one in found if one.ago < FORGET_SECONDS]
-
-
-_ORDER = ("stt", "agent", "tts")

@@ -1,5 +1,6 @@
 """The engine at one moment: for programs, and what the tables need. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ class Look:
     nats: NatsState | None
     gateways: list[Seen[GatewayStatus]]
     workers: list[Seen[WorkerStatus]]
-    calls: dict[str, list[LiveCall] | None]
+    calls: Mapping[str, list[LiveCall] | None]
 
 
 def document(seen: Look, at: float) -> dict[str, Any]:
@@ -41,17 +42,19 @@ def document(seen: Look, at: float) -> dict[str, Any]:
 
 
 def stages(workers: list[Seen[WorkerStatus]]) -> dict[str, dict[str, int]]:
-    """What each stage has. Only workers that are ready have capacity."""
-    totals = {
-        str(stage): {"workers": 0, "ready": 0, "capacity": 0, "running": 0} for stage in Stage
-    }
+    """What each stage has. Only workers that are ready have capacity; of silent ones, nobody
+    knows what they run.
+    """
+    names = ("workers", "ready", "capacity", "free", "running")
+    totals = {str(stage): dict.fromkeys(names, 0) for stage in Stage}
     for one in workers:
-        stage = totals[one.status.stage]
+        stage, status = totals[one.status.stage], one.status
         stage["workers"] += 1
-        stage["running"] += one.status.running
+        stage["running"] += 0 if one.state == "silent" else status.running
         if one.state == "ready":
             stage["ready"] += 1
-            stage["capacity"] += one.status.capacity
+            stage["capacity"] += status.capacity
+            stage["free"] += status.capacity - status.running
     return totals
 
 

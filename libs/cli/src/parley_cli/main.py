@@ -23,6 +23,7 @@ from parley_cli import (
 from parley_cli.call import Options
 from parley_cli.demo import demo as run_demo
 from parley_cli.errors import Failure, Usage
+from parley_cli.operations import NatsUrl
 from parley_cli.plan import Plan, default_agents
 from parley_cli.script import BargeIn, BargeInOption, Script
 from parley_cli.talk import talk as run_talk
@@ -42,9 +43,6 @@ console = Console()
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="HTTP port; 0: any free one.")]
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
-NatsUrl = Annotated[
-    str | None, typer.Option(envvar="PARLEY_NATS_URL", help="Where NATS is: nats://HOST:4222.")
-]
 Capacity = Annotated[int | None, typer.Option(min=1, help="Jobs to run at once.")]
 Agents = Annotated[
     Path | None,

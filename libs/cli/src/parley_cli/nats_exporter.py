@@ -26,7 +26,7 @@ PAGES = {
     "healthz": "/healthz",
 }
 READ_SECONDS = 4.0
-"""How long the server may take to answer. Prometheus waits for 10 s."""
+"""How long the server may take to answer. Prometheus waits for 5 s."""
 
 
 class NatsExporter:

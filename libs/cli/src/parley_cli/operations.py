@@ -1,6 +1,7 @@
 """The operators' commands and their options. What they do is in the modules they call."""
 
 import asyncio
+import sys
 from typing import Annotated
 
 import typer
@@ -13,7 +14,8 @@ from parley_cli.errors import Usage
 from parley_cli.top import top as run_top
 
 app = typer.Typer()
-console = Console()
+# Whoever reads from a pipe gets whole lines.
+console = Console(width=None if sys.stdout.isatty() else 200)
 
 NatsUrl = Annotated[
     str | None, typer.Option(envvar="PARLEY_NATS_URL", help="Where NATS is: nats://HOST:4222.")

@@ -10,13 +10,13 @@ from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from parley import logs, subjects
-from parley.bus import Bus, BusUnreachable, NoResponders, RequestTimeout, decode_or_drop
+from parley.bus import Bus, BusUnreachable, decode_or_drop
 from parley.config import ServiceConfig
 from parley.messages import AnyMessage, Message, WorkerStatus
 from parley.operating import CallsWanted, GatewayStatus, LiveCall, LiveCalls
 from parley.records import STREAM
 from parley_cli.errors import Failure
-from parley_cli.fleet import Fleet
+from parley_cli.fleet import Fleet, Seen
 
 LISTEN_SECONDS = 1.5
 """How long it takes to have heard of everyone: they announce themselves each second."""
@@ -64,12 +64,15 @@ class Operator:
 
     async def calls(self) -> dict[str, list[LiveCall] | None]:
         """The live calls by the ids of their gateways; None for one that does not answer."""
-        ids = [one.id for one in self.fleet.gateways]
-        return dict(zip(ids, await asyncio.gather(*map(self._calls_of, ids)), strict=True))
+        there = self.fleet.gateways
+        answers = await asyncio.gather(*map(self._calls_of, there))
+        return dict(zip([one.id for one in there], answers, strict=True))
 
-    async def _calls_of(self, gateway_id: str) -> list[LiveCall] | None:
+    async def _calls_of(self, gateway: Seen[GatewayStatus]) -> list[LiveCall] | None:
+        if gateway.state == "silent":
+            return None
         try:
-            answer = await self.order(gateway_id, CallsWanted())
+            answer = await self.order(gateway.id, CallsWanted())
         except (NatsError, OSError):
             return None
         return answer.calls if isinstance(answer, LiveCalls) else None
@@ -114,6 +117,3 @@ async def connected(nats_url: str | None) -> AsyncIterator[Operator]:
             yield Operator(bus)
     except BusUnreachable as error:
         raise Failure(f"{error}. Start the engine, or name its NATS: --nats-url") from None
-
-
-__all__ = ["NatsState", "NoResponders", "Operator", "RequestTimeout", "connected"]

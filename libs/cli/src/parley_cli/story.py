@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parley.records import Event, end_of
+from parley.records import Event, end_of, start_of
 
 STAGES = {
     "end_of_turn": "turn over",
@@ -37,8 +37,7 @@ def moments(events: list[Event]) -> list[Moment]:
 
 def title(conversation_id: str, events: list[Event]) -> str:
     """The conversation in one line."""
-    started = (one for one in events if one.kind == "started")
-    first, (ended_at, reason) = next(started, events[0]), end_of(events)
+    first, (ended_at, reason) = start_of(events) or events[0], end_of(events)
     began = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(first.at))
     length = "not over" if ended_at is None else f"{ended_at - first.at:.1f} s, {reason}"
     agent = first.fields.get("agent", "?")

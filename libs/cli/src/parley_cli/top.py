@@ -27,7 +27,8 @@ async def top(nats_url: str | None, *, once: bool, as_json: bool, console: Conso
         else:
             with Live(console=console, auto_refresh=False, screen=True) as live:
                 while True:
-                    live.update(top_view.view(await look(operator)), refresh=True)
+                    seen = await look(operator)
+                    live.update(top_view.view(seen, console.height), refresh=True)
                     await asyncio.sleep(LOOK_SECONDS)
 
 

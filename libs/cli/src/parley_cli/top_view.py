@@ -1,16 +1,20 @@
 """How `parley top` looks."""
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from parley_cli.board import duration
 from parley_cli.fleet import Process
 from parley_cli.look import Look, latency, stages
 from parley_cli.plain import plain
+from parley_cli.tables import table
 
+MAX_PROCESSES = 20
+"""Gateways and workers that are shown: those that are not ready, and the busiest."""
 MAX_CALLS = 30
-"""Calls that are shown; the longest first. The JSON has all."""
+"""Calls that are shown; the longest first. The JSON has all of both."""
+OTHER_LINES = 14
+"""What is shown besides."""
 COLOURS = {
     "ready": "green",
     "waiting": "yellow",
@@ -22,13 +26,16 @@ COLOURS = {
 }
 
 
-def view(seen: Look) -> RenderableType:
-    """All of it, as tables."""
-    return Group(_summary(seen), "", _stages(seen), "", _processes(seen), "", _calls(seen))
+def view(seen: Look, lines: int = 1000) -> RenderableType:
+    """All of it, as tables, in so many lines."""
+    room = max(lines - OTHER_LINES, 6)
+    most = min(len(seen.gateways) + len(seen.workers), MAX_PROCESSES, room // 2)
+    calls = _calls(seen, min(MAX_CALLS, room - most))
+    return Group(_summary(seen), "", _stages(seen), "", _processes(seen, most), "", calls)
 
 
 def _summary(seen: Look) -> RenderableType:
-    calls = sum(one.status.running for one in seen.gateways)
+    calls = sum(one.status.running for one in seen.gateways if one.state != "silent")
     lines = max(sum(one.status.capacity for one in seen.gateways if one.state == "ready"), calls)
     found = latency(seen.gateways)
     many = "" if len(seen.gateways) == 1 else "s"
@@ -51,35 +58,44 @@ def _nats(seen: Look) -> Text:
 
 
 def _stages(seen: Look) -> RenderableType:
-    table = _table("stage", "ready", "workers", "running", "capacity", "used")
+    rows = table("stage", "ready", "workers", "running", "capacity", "used", first_width=5)
     for stage, totals in stages(seen.workers).items():
-        ready, capacity, running = totals["ready"], totals["capacity"], totals["running"]
-        used = f"{100 * running / capacity:.0f}%" if capacity else ""
-        counts = (str(totals["workers"]), str(running), str(capacity), used)
-        table.add_row(stage, Text(str(ready), "green" if ready else "red"), *counts)
-    return table
+        ready, capacity = totals["ready"], totals["capacity"]
+        used = f"{100 * (capacity - totals['free']) / capacity:.0f}%" if capacity else ""
+        counts = (str(totals["workers"]), str(totals["running"]), str(capacity), used)
+        rows.add_row(stage, Text(str(ready), "green" if ready else "red"), *counts)
+    return rows
 
 
-def _processes(seen: Look) -> RenderableType:
-    table = _table("gateway or worker", "state", "running", "capacity", "host")
+def _processes(seen: Look, most: int) -> RenderableType:
+    rows = table("gateway or worker", "state", "running", "capacity", "host")
     processes: list[Process] = [*seen.gateways, *seen.workers]
-    for one in processes:
+    told = sorted(processes, key=_unremarkable)[:most]
+    for one in [one for one in processes if one in told]:
         state = _coloured(one.state)
         if one.state == "silent":
             state.append(f" {one.ago:.0f}s")
         status = one.status
         numbers = (str(status.running), str(status.capacity))
-        table.add_row(Text(plain(one.id)), state, *numbers, Text(plain(status.host)))
-    return table
+        rows.add_row(Text(plain(one.id)), state, *numbers, Text(plain(status.host)))
+    return Group(rows, *_more(len(processes) - len(told)))
 
 
-def _calls(seen: Look) -> RenderableType:
-    numbers = ("turn", "voice to voice", "failovers")
-    table = _table("call", "agent", "age", "state", *numbers, "gateway")
-    rows = [(gateway, call) for gateway, calls in seen.calls.items() for call in calls or []]
-    for gateway, call in sorted(rows, key=lambda row: -row[1].age_seconds)[:MAX_CALLS]:
+def _unremarkable(one: Process) -> tuple[bool, float]:
+    return one.state == "ready", -one.status.running / max(one.status.capacity, 1)
+
+
+def _more(count: int) -> list[Text]:
+    return [Text(f"and {count} more", "dim")] if count > 0 else []
+
+
+def _calls(seen: Look, most: int) -> RenderableType:
+    numbers = ("turn", "voice to\nvoice", "failed\nover")
+    rows = table("call", "agent", "age", "state", *numbers, "gateway")
+    found = [(gateway, call) for gateway, calls in seen.calls.items() for call in calls or []]
+    for gateway, call in sorted(found, key=lambda row: -row[1].age_seconds)[:most]:
         ms = call.voice_to_voice_ms
-        table.add_row(
+        rows.add_row(
             Text(plain(call.id)),
             Text(plain(call.agent)),
             duration(call.age_seconds),
@@ -91,19 +107,9 @@ def _calls(seen: Look) -> RenderableType:
         )
     silent = [gateway for gateway, calls in seen.calls.items() if calls is None]
     notes = [Text(f"{plain(gateway)} does not say which calls it has", "red") for gateway in silent]
-    if len(rows) > MAX_CALLS:
-        notes.append(Text(f"and {len(rows) - MAX_CALLS} more", "dim"))
-    return Group(table, *notes) if rows else Group(Text("no calls", "dim"), *notes)
+    notes += _more(len(found) - most)
+    return Group(rows, *notes) if found else Group(Text("no calls", "dim"), *notes)
 
 
 def _coloured(state: str) -> Text:
     return Text(plain(state), COLOURS.get(state, ""))
-
-
-def _table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first, no_wrap=True)
-    left = ("state", "host", "agent", "gateway")
-    for name in others:
-        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
-    return table
