@@ -186,7 +186,7 @@ BOARD = Board(
                 ),
                 lines(
                     "Connections",
-                    "To the gateways. waiting: they have asked for nothing yet.",
+                    "To the gateways. waiting: they are no calls, or not yet.",
                     Query(f"sum by (state) (parley_connections{{{HERE}}})", "{{state}}"),
                 ),
                 lines(
