@@ -1,6 +1,6 @@
 # Parley. `make run` starts the engine, `make test` tests it; both install what they need.
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-docker lint format bench bench-turns chaos conformance dashboards pictures audit lock clean
+.PHONY: help install run demo test test-docker lint format bench bench-turns bench-sizing chaos conformance dashboards pictures audit lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,6 +43,9 @@ bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
 bench-turns: $(VENV)/.dev  ## score turn-taking (20 min); QUICK=1: a fifth of it, into build/turns; SEED= ONLY=
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.turns $(if $(QUICK),--quick) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+bench-sizing: $(VENV)/.dev  ## what a call costs, and the sums for many (12 min, on a quiet machine)
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.sizing
 
 conformance: $(VENV)/.dev  ## every provider through the same cases; writes the tables of docs/providers.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.providers

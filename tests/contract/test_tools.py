@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from aiohttp import web
 from mcp import Client
+from prometheus_client import REGISTRY
 
 from contract.servers import mcp_tools
 from parley.messages import JobRequest, ToolCall
@@ -334,6 +335,24 @@ async def test_an_mcp_servers_tools_are_the_models(warehouse: McpServer) -> None
 async def test_only_what_is_allowed_is_offered(over_http: McpServer) -> None:
     async with tools_of(over_http.model_copy(update={"allow": ["stock"]})) as tools:
         assert list(tools) == ["w_stock"]
+
+
+async def test_a_server_that_has_many_tools_does_not_make_many_series(
+    over_http: McpServer,
+) -> None:
+    async with tools_of(over_http.model_copy(update={"name": "many"})) as tools:
+        assert (await called(tools["many_stock"], article="tea")).ok
+    assert (counted("many"), counted("many_stock")) == (1, None)
+    listed = over_http.model_copy(update={"name": "many", "allow": ["stock"]})
+    async with tools_of(listed) as tools:
+        assert (await called(tools["many_stock"], article="tea")).ok
+    assert (counted("many"), counted("many_stock")) == (1, 1)
+
+
+def counted(tool: str) -> float | None:
+    """How many calls of it went well; None where it has no series."""
+    labels = {"tool": tool, "outcome": "ok"}
+    return REGISTRY.get_sample_value("parley_tool_calls_total", labels)
 
 
 async def test_a_program_gets_its_secrets_and_is_started_again(over_stdio: McpServer) -> None:

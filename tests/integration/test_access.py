@@ -55,6 +55,15 @@ async def test_a_token_is_spent_at_all_gateways(nats_server: NatsServer) -> None
         assert await outcome(later, "a") == "token_used"
 
 
+async def test_a_token_that_is_given_back_begins_one_call_more(nats_server: NatsServer) -> None:
+    async with remembering(nats_server.url) as one, remembering(nats_server.url) as other:
+        assert await outcome(one, "a") == "spent"
+        await one.give_back(claims("a"))
+        both = await asyncio.gather(outcome(one, "a"), outcome(other, "a"))
+        assert sorted(both) == ["spent", "token_used"]
+        assert [await outcome(each, "a") for each in (one, other)] == ["token_used"] * 2
+
+
 async def test_while_nats_is_away_no_token_is_taken(nats_server: NatsServer) -> None:
     async with remembering(nats_server.url) as one, remembering(nats_server.url) as other:
         assert await outcome(one, "a") == "spent"

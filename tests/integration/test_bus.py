@@ -60,6 +60,25 @@ async def test_a_request_into_the_void_fails(nats_server: NatsServer) -> None:
             await bus.request("parley.v1.test", Interrupt(turn=1), 0.1)
 
 
+async def test_a_lost_server_is_waited_for_before_the_client_says_that_it_is_lost(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection with TLS may take long to close. Whoever waits in a loop would never pause."""
+    closed = asyncio.Event()
+    async with Bus(ServiceConfig(nats_url=nats_server.url), "test") as bus:
+        monkeypatch.setattr(bus._nats._transport, "wait_closed", closed.wait)
+        nats_server.stop()
+        await until(lambda: not bus.connected)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await bus.wait_connected()
+        closed.set()
+        nats_server.start()
+        async with asyncio.timeout(20):
+            await bus.wait_connected()
+        assert bus.connected
+
+
 async def test_a_server_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus_module, "CONNECT_SECONDS", 0.3)
     url = f"nats://127.0.0.1:{free_port()}"

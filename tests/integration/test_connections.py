@@ -28,6 +28,7 @@ async def whole(request: Request) -> Response:
 
 async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
+    connections.let_in(websocket)
     with contextlib.suppress(Exception):
         while True:
             await websocket.send_text(await websocket.receive_text())
@@ -127,13 +128,17 @@ async def test_a_websocket_may_stay(serve: Serve) -> None:
         assert await socket.recv() == "there?"
 
 
-async def test_the_silent_make_room_and_those_who_talk_do_not(serve: Serve) -> None:
+@pytest.mark.parametrize("sent", [b"", GET])
+async def test_others_make_room_and_calls_do_not(serve: Serve, sent: bytes) -> None:
     port = await serve(3)
     url = f"ws://127.0.0.1:{port}/socket"
     async with connect(url, proxy=None) as one, connect(url, proxy=None) as other:
-        silent, _writer = await asyncio.open_connection("127.0.0.1", port)
+        older, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        if sent:
+            await older.readuntil(b"\r\n\r\nx")
         async with connect(url, proxy=None):
-            assert await rest(silent) == b""
+            assert await rest(older) == b""
             full, _writer = await asyncio.open_connection("127.0.0.1", port)
             assert await rest(full) == b""
         for socket in (one, other):

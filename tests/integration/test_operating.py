@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from unittest.mock import AsyncMock
 
 import pytest
 from rich.console import Console
@@ -130,6 +131,17 @@ async def test_top_says_what_is_there(start_gateway: StartGateway, nats_server: 
     assert found["nats"]["address"] == nats_server.url.removeprefix("nats://")
     assert found["nats"]["records"][0] >= 1
     await caller.end()
+
+
+async def test_a_call_that_cannot_be_ended_well_is_over_all_the_same(
+    start_gateway: StartGateway,
+) -> None:
+    gateway = await start_gateway()
+    caller = await gateway.call()
+    caller.conversation.close = AsyncMock(side_effect=RuntimeError("broken"))  # type: ignore[method-assign]
+    caller.vanish()
+    await until(lambda: gateway.gateway.admission.active == 0)
+    assert gateway.gateway.shared.live.calls() == []
 
 
 async def test_nobody_speaks_for_another(bus: Bus, shared_nats: NatsServer) -> None:

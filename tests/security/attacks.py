@@ -24,6 +24,12 @@ EARS = {
     "operator": "_INBOX_operator.x",
 }
 """Where a thief can have answers sent, for it may listen there."""
+VOICES = {
+    "gateway": "parley.v1.usage",
+    "operator": "parley.v1.operate.stt.x",
+    **{stage: f"parley.v1.worker.{stage}.x" for stage in WORKERS},
+}
+"""Where it may speak."""
 WORK = {
     "gateway": (
         "hear what is done with calls",
@@ -97,7 +103,7 @@ class Scene:
         self.thief = thief
         self.witness = witness
         self.refused = refused
-        self._ear = EARS[user]
+        self._ear, self._voice = EARS[user], VOICES[user]
 
     async def hears(self, pattern: str, subject: str, queue: str = "") -> bool:
         """The thief subscribes to `pattern`; does it hear what is said on `subject`?"""
@@ -132,15 +138,32 @@ class Scene:
         subscription = await self.thief.subscribe(self._ear, cb=on_message)
         data = b"" if payload is None else json.dumps(payload).encode()
         await self.thief.publish(subject, data, reply=self._ear)
-        waiting = [asyncio.create_task(one.wait()) for one in (answered, self.refused)]
+        await self._refused_or(answered)
+        await subscription.unsubscribe()
+        return answered.is_set()
+
+    async def is_traced(self, subject: str) -> bool:
+        """The thief asks the server to say on `subject` what becomes of a message; does it?"""
+        told = asyncio.Event()
+
+        async def on_message(msg: Msg) -> None:
+            told.set()
+
+        subscription = await self.witness.subscribe(subject, cb=on_message)
+        await _flush(self.witness)
+        await self.thief.publish(self._voice, SECRET, headers={"Nats-Trace-Dest": subject})
+        await self._refused_or(told)
+        await subscription.unsubscribe()
+        return told.is_set()
+
+    async def _refused_or(self, event: asyncio.Event) -> None:
+        waiting = [asyncio.create_task(one.wait()) for one in (event, self.refused)]
         done, pending = await asyncio.wait(
             waiting, timeout=LATE, return_when=asyncio.FIRST_COMPLETED
         )
         for task in pending:
             task.cancel()
-        await subscription.unsubscribe()
-        assert done, "neither answered nor refused"
-        return answered.is_set()
+        assert done, "neither done nor refused"
 
     async def changes(self, subject: str, payload: object = None) -> bool:
         """The thief orders something of JetStream; is anything other than before?"""
@@ -260,6 +283,7 @@ def _speaking() -> list[Attack]:
         _say("report an API key's use", "parley.v1.usage"),
         _say("spend an API key's minutes", "parley.v1.spent.x.y"),
         _say("publish anything else", "anything"),
+        Attack("have the server publish, as a trace", lambda scene: scene.is_traced("anything")),
     ]
 
 

@@ -5,8 +5,8 @@ writes it; the tests see to it that what it says is so.
 from collections.abc import Iterable
 from pathlib import Path
 
+from security import test_attacks_connections as connections
 from security import test_attacks_conversations as conversations
-from security import test_attacks_limits as limits
 from security import test_attacks_tokens as tokens
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
@@ -53,26 +53,34 @@ ROWS: list[tuple[str, Iterable[str], str]] = [
     ("What is not served", conversations.PATHS, "404 or 405"),
     (
         "More than the key may",
-        ["calls at once, at two gateways", "calls a minute", "minutes", "a key taken away"],
+        [
+            "calls at once, at two gateways",
+            "calls that were left, and are resumed beside others",
+            "calls a minute",
+            "minutes",
+            "a key taken away",
+        ],
         "`too_many_calls`, `quota_used_up`, `unauthorized`; calls under way ended for the last two",
     ),
     ("More calls than lines", ["with two keys"], "`no_capacity`"),
     (
-        "Oversize messages",
-        limits.OVERSIZE,
-        "`frame_too_large`, `audio_too_fast`, or close 1009 by the WebSocket layer",
+        "Messages that are too large, or too many",
+        connections.OVERSIZE,
+        "`frame_too_large`, `audio_too_fast`, `too_many_messages`, or close 1009 by the WebSocket"
+        " layer",
     ),
-    ("Oversize and strange handshakes", limits.HANDSHAKES, "400, 401 or 426, and closed"),
+    ("Oversize and strange handshakes", connections.HANDSHAKES, "400, 401 or 426, and closed"),
     (
         "Slow loris",
-        limits.SLOW,
+        connections.SLOW,
         "cut off after 10 s; calls went through meanwhile",
     ),
     (
-        "Connections that say nothing",
-        ["100 more than there is room for"],
-        "the oldest made room; a call went through",
+        "More connections than there is room for",
+        ["that say nothing", *(f"that {one}" for one in connections.ASKING)],
+        "the oldest that were no calls made room; calls went on, and new ones went through",
     ),
+    ("Pings whose answers are not read", ["for as long as it goes"], "cut off at 256 KiB"),
 ]
 
 

@@ -1,25 +1,16 @@
-"""What is too much: calls, calls a minute, time, messages, headers, connections, slowness."""
+"""What is too much of a key: calls, calls a minute, time; and what ends with the key."""
 
 import asyncio
-import contextlib
-import time
-from collections.abc import Callable
+import json
 from contextlib import AsyncExitStack
 
 import pytest
 import yaml
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from parley_gateway.access.connections import HEAD_SECONDS
-from support.attacked import KEYS, LINES, Attacked
+from support.attacked import KEYS, LINES, Attacked, close_of
 from support.keeping import until
-
-PATIENCE_SECONDS = HEAD_SECONDS + 20
-"""By when a connection that does nothing must surely be cut off."""
-
-
-# --- Of a key
 
 
 async def test_calls_at_once_are_counted_by_all_gateways_together(target: Attacked) -> None:
@@ -39,6 +30,36 @@ async def test_calls_at_once_are_counted_by_all_gateways_together(target: Attack
     async with asyncio.timeout(20):
         while not (await target.call(KEYS["two-calls"])).got_through:
             await asyncio.sleep(0.2)
+
+
+async def test_calls_that_are_left_and_resumed_are_counted_again(target: Attacked) -> None:
+    """Else a key could begin two, leave them, begin two others, and go on with all of them."""
+    url = f"ws://127.0.0.1:{target.gateways[0].port}/conversation?token={KEYS['two-calls']}"
+    await calls_are_over(target, "two-calls")
+    left = []
+    for _ in range(2):
+        async with connect(url, proxy=None) as one, connect(url, proxy=None) as other:
+            left += [json.loads(await call.recv())["resume_token"] for call in (one, other)]
+            for call in (one, other):
+                call.transport.abort()
+        await calls_are_over(target, "two-calls")
+    async with AsyncExitStack() as stack:
+        for gateway in (0, 1):
+            query = {"gateway": gateway, "resume": left[gateway]}
+            assert (await target.begin(stack, KEYS["two-calls"], **query)).first["resumed"]
+        await asyncio.sleep(2.5)
+        for gateway in (0, 1):
+            outcome = await target.call(KEYS["two-calls"], gateway=gateway, resume=left[2])
+            assert outcome.code == "too_many_calls"
+            assert outcome.first["retry_after_ms"] > 0
+    await calls_are_over(target, "two-calls")
+    assert (await target.call(KEYS["two-calls"], resume=left[2])).first["resumed"]
+
+
+async def calls_are_over(target: Attacked, key: str) -> None:
+    name = f'parley_key_calls_active{{key="{key}"}}'
+    await until(lambda: sum(one.metric(name) for one in target.gateways) == 0)
+    await asyncio.sleep(2.5)  # They have told each other.
 
 
 async def test_calls_a_minute(target: Attacked) -> None:
@@ -94,189 +115,6 @@ async def test_no_more_calls_than_the_gateway_has_lines(target: Attacked) -> Non
         assert outcome.code == "no_capacity"
         assert outcome.first["retry_after_ms"] > 0
     await lines_are_free(target)
-
-
-# --- Of a connection
-
-
-OVERSIZE: dict[str, tuple[str | bytes, tuple[int, str]]] = {
-    "64 KiB and a byte of audio": (b"\0" * 65_537, (4413, "frame_too_large")),
-    "64 KiB and a letter": ("x" * 65_537, (4413, "frame_too_large")),
-    "1 MiB and a byte": (b"\0" * (1024 * 1024 + 1), (1009, "")),
-    "20 MiB": (b"\0" * (20 * 1024 * 1024), (1009, "")),
-    "audio of a minute at once": (b"\0" * 60_000, (4429, "audio_too_fast")),
-}
-
-
-@pytest.mark.parametrize("attack", OVERSIZE)
-async def test_an_oversize_message_ends_the_call(target: Attacked, attack: str) -> None:
-    message, expected = OVERSIZE[attack]
-    url = f"ws://127.0.0.1:{target.gateways[0].port}/conversation?token={KEYS['shop']}"
-    async with connect(url, proxy=None, compression=None) as call:
-        assert '"ready"' in str(await call.recv())
-        with contextlib.suppress(ConnectionClosed):
-            for _ in range(30 if "minute" in attack else 1):
-                await call.send(message)
-        code, reason = await close_of(call)
-    assert code in (expected[0], None)  # None: cut off while it was still sending.
-    assert code is None or expected[1] in ("", reason)
-
-
-def upgrade(target: Attacked, *headers: str, path: str = "/conversation") -> bytes:
-    usual = [
-        f"GET {path} HTTP/1.1",
-        f"Host: 127.0.0.1:{target.gateways[0].port}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ]
-    return ("\r\n".join([*usual, *headers]) + "\r\n\r\n").encode("latin-1")
-
-
-HANDSHAKES: dict[str, Callable[[Attacked], bytes]] = {
-    "a header of 20 kB": lambda target: upgrade(target, "X-Much: " + "x" * 20_000),
-    "a header of 1 MB": lambda target: upgrade(target, "X-Much: " + "x" * 1_000_000),
-    "1000 headers": lambda target: upgrade(target, *[f"X-{one}: 1" for one in range(1000)]),
-    "129 headers": lambda target: upgrade(target, *[f"X-{one}: 1" for one in range(125)]),
-    "an address of 20 kB": lambda target: upgrade(target, path="/conversation?a=" + "x" * 20_000),
-    "an address of 1 MB": lambda target: upgrade(target, path="/" + "x" * 1_000_000),
-    "with a body": lambda target: upgrade(target, "Content-Length: 5"),
-    "in pieces": lambda target: upgrade(target, "Transfer-Encoding: chunked"),
-    "without a key": lambda target: upgrade(target).replace(b"Sec-WebSocket-Key", b"X-Key"),
-    "another version": lambda target: upgrade(target).replace(b"Version: 13", b"Version: 8"),
-    "no HTTP": lambda target: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 100 + b"\r\n\r\n",
-    "two lengths": lambda target: (
-        b"POST /tokens HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"
-    ),
-    "a length and pieces": lambda target: (
-        b"POST /tokens HTTP/1.1\r\nHost: a\r\n"
-        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-    ),
-}
-
-
-@pytest.mark.parametrize("attack", HANDSHAKES)
-async def test_a_strange_handshake_is_answered_and_closed(target: Attacked, attack: str) -> None:
-    gateway = target.gateways[0]
-    before = gateway.metric('parley_connections{state="open"}')
-    answer = await exchange(target, HANDSHAKES[attack](target))
-    assert b" 101 " not in answer[:20]
-    assert answer[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 401", b"HTTP/1.1 426")
-    # Nothing is left of it: it would hold up the gateway's end as well.
-    await until(lambda: gateway.metric('parley_connections{state="open"}') <= before)
-    assert "Traceback" not in gateway.log.read_text()
-
-
-async def exchange(target: Attacked, sent: bytes, pause: float = 0.0, size: int = 0) -> bytes:
-    """All that comes back until the gateway closes; `size` bytes at a time, with pauses."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.gateways[0].port)
-    pieces = [sent[at : at + size] for at in range(0, len(sent), size)] if size else [sent]
-
-    async def send() -> None:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(pause)
-
-    sending = asyncio.create_task(send())
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            return await reader.read()
-    except ConnectionError:
-        return b""
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        writer.transport.abort()
-
-
-SLOW: dict[str, tuple[Callable[[Attacked], bytes], int]] = {
-    "nothing at all": (lambda target: b"", 1),
-    "half a request line": (lambda target: b"GET /conv", 9),
-    "a handshake, byte by byte": (upgrade, 1),
-    "headers without an end": (lambda target: upgrade(target)[:-2] + b"X-A: b\r\n" * 1000, 8),
-    "a request's body, byte by byte": (
-        lambda target: (
-            b"POST /tokens HTTP/1.1\r\nHost: a\r\nContent-Length: 4000\r\n\r\n" + b" " * 4000
-        ),
-        67,
-    ),
-}
-"""What is sent, and how many bytes of it each half second."""
-BODY = "a request's body, byte by byte"
-
-
-async def test_slow_loris(target: Attacked) -> None:
-    """Each kind at once, eight times; meanwhile calls go through."""
-    name_of_metric = 'parley_connections_refused_total{reason="slow_request"}'
-    before = target.gateways[0].metric(name_of_metric)
-    began = time.monotonic()
-    running = {
-        name: [asyncio.create_task(exchange(target, make(target), 0.5, size)) for _ in range(8)]
-        for name, (make, size) in SLOW.items()
-    }
-    await asyncio.sleep(HEAD_SECONDS / 2)
-    assert (await target.call(KEYS["shop"])).got_through
-    for name, tasks in running.items():
-        answers = await asyncio.gather(*tasks)  # Raises TimeoutError if one is never cut off.
-        expected = b"HTTP/1.1 401" if name == BODY else b""  # Without a key it is not even read.
-        assert [one[:12] for one in answers] == [expected] * 8, name
-    assert HEAD_SECONDS - 1 < time.monotonic() - began < PATIENCE_SECONDS
-    assert target.gateways[0].metric(name_of_metric) - before >= 8 * (len(SLOW) - 1)
-
-
-async def test_slow_second_request(target: Attacked) -> None:
-    """A connection that has asked once may not dawdle then."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.gateways[0].port)
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-    await reader.readuntil(b'{"status":"ok"}')
-    began = time.monotonic()
-    with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            for letter in b"GET /healthz HTTP/1.1\r\nHost: " + b"a" * 1000:
-                writer.write(bytes([letter]))
-                await writer.drain()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(0.25):
-                        if await reader.read(1) == b"":
-                            break
-    assert time.monotonic() - began < HEAD_SECONDS + 10
-    writer.transport.abort()
-
-
-async def test_connections_that_say_nothing_make_room_for_those_that_do(target: Attacked) -> None:
-    most = 2 * LINES + 200
-    silent = [
-        await asyncio.open_connection("127.0.0.1", target.gateways[0].port)
-        for _ in range(most + 100)
-    ]
-    try:
-        assert (await target.call(KEYS["shop"])).got_through
-        gateway = target.gateways[0]
-        assert gateway.metric('parley_connections_refused_total{reason="silent"}') >= 100
-        assert gateway.metric('parley_connections{state="open"}') <= most
-    finally:
-        for _, writer in silent:
-            writer.transport.abort()
-
-
-async def test_a_refused_client_that_stays_is_cut_off(target: Attacked) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", target.gateways[0].port)
-    writer.write(upgrade(target))
-    async with asyncio.timeout(PATIENCE_SECONDS):  # It never answers the close.
-        assert b"unauthorized" in await reader.read()
-    writer.transport.abort()
-
-
-async def close_of(call: ClientConnection) -> tuple[int | None, str]:
-    """The code and reason with which the server closes."""
-    try:
-        async with asyncio.timeout(30):
-            while True:
-                await call.recv()
-    except ConnectionClosed as closed:
-        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (None, "")
 
 
 async def lines_are_free(target: Attacked) -> None:

@@ -28,7 +28,11 @@ def signed(**fields: Any) -> str:
 
 
 def encoded(part: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+    return encoded_text(json.dumps(part))
+
+
+def encoded_text(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def altered() -> str:
@@ -53,6 +57,10 @@ FORGED: dict[str, Callable[[], str]] = {
     "alg none": lambda: unsigned("none"),
     "alg None": lambda: unsigned("None"),
     "no signature": lambda: unsigned("HS256"),
+    "a header without a bottom": lambda: f"{encoded_text('[' * 4000)}.{encoded(claims())}.AAAA",
+    "a header that names a key": lambda: jwt.encode(
+        claims(), "x" * 40, algorithm="HS256", headers={"kid": "/dev/null", "jku": PAGE}
+    ),
     "an altered payload": altered,
     "another algorithm": lambda: jwt.encode(claims(), SIGNING_SECRET * 2, algorithm="HS512"),
     "an unknown key's": lambda: signed(sub="nobody"),

@@ -99,6 +99,21 @@ async def test_a_new_key_needs_no_restart(tmp_path: Path) -> None:
         server.stop()
 
 
+async def test_renewed_certificates_need_no_restart(tmp_path: Path) -> None:
+    server = SecuredNats(tmp_path, tls=True)
+    server.start()
+    try:
+        async with Bus(config(server), "parley-tts") as bus, asyncio.timeout(20):
+            server.renew_certificates()
+            server.stop()
+            await bus.wait_disconnected()
+            server.start()
+            await bus.wait_connected()
+            await bus.flush()
+    finally:
+        server.stop()
+
+
 async def test_an_answer_does_not_outlive_the_connection_of_its_question(tmp_path: Path) -> None:
     server = SecuredNats(tmp_path)
     server.start()

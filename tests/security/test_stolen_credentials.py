@@ -121,7 +121,8 @@ async def test_nobody_is_another_by_saying_so(secured: SecuredNats) -> None:
 
 
 def test_the_table_in_the_documentation_is_that_of_these_tests() -> None:
-    assert table.rendered() in table.PAGE.read_text(), "run: PYTHONPATH=tests python -m security.table"
+    written = table.PAGE.read_text()
+    assert table.rendered() in written, "run: PYTHONPATH=tests python -m security.table"
 
 
 def _public(server: SecuredNats, user: str) -> str:

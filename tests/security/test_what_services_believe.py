@@ -1,17 +1,33 @@
 """What a gateway makes of workers that are not what they say."""
 
 import asyncio
+import math
+from typing import Any
 
+import msgpack
 import pytest
 from nats.aio.msg import Msg
 
 from parley import messages, subjects
 from parley.bus import Bus
-from parley.messages import BadMessage, JobAccepted, JobRequest, WorkerStatus, encode
+from parley.messages import (
+    BadMessage,
+    EndOfTurn,
+    JobAccepted,
+    JobRequest,
+    ReplySpec,
+    Spec,
+    Transcription,
+    WorkerStatus,
+    encode,
+)
 from parley.operating import Drain
 from parley.subjects import Stage
 from parley.worker import JobRun, Worker
+from parley_gateway.claims import claim
+from parley_gateway.jobs import JobLost
 from parley_gateway.workers import Workers
+from support.working import Handler, channel, forever, working
 
 
 class Idle:
@@ -85,3 +101,67 @@ def test_a_name_that_reaches_elsewhere_is_no_name(worker_id: str) -> None:
     ):
         with pytest.raises(BadMessage):
             messages.decode(messages.encode(message))
+
+
+# --- Numbers
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 1e307, -1e307])
+def test_a_place_that_is_none_in_the_calls_audio_is_not_believed(number: float) -> None:
+    # The gateway counts samples up to there: the call would end with a fault of its own.
+    true = EndOfTurn(turn=0, attempt=1, seq=0, position_ms=1.0)
+    with pytest.raises(BadMessage):
+        messages.decode(encode(true.model_copy(update={"position_ms": number})))
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_duration_that_is_no_number_is_not_believed(number: float) -> None:
+    # A metric to which it is added would be no number any more, for good.
+    true = Transcription(turn=0, attempt=1, seq=0, message="", is_final=True, position_ms=1.0)
+    with pytest.raises(BadMessage):
+        messages.decode(encode(true.model_copy(update={"took_ms": number})))
+
+
+BOMBS: dict[str, bytes] = {
+    "lists in lists": b"\x91" * 1_000_000,
+    "maps in maps": b"\x81\x01" * 500_000,
+    "a list of four billion": b"\xdd\xff\xff\xff\xff",
+    "a text of 4 GB": b"\xdb\xff\xff\xff\xffabc",
+    "a million empty lists": b"\xdd\x00\x0f\x42\x40" + b"\x90" * 1_000_000,
+    "a deep value in a good message": msgpack.packb(
+        {"v": 1, "type": "done", "turn": 0, "attempt": 1, "seq": 0}
+    )[:-1]
+    + b"\x91" * 100_000,
+    "two messages": encode(Drain()) * 2,
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_what_is_no_message_is_dropped(bomb: str) -> None:
+    with pytest.raises(BadMessage):
+        messages.decode(BOMBS[bomb])
+
+
+# --- What was said
+
+
+class OfAnotherVersion(Spec):
+    """A part of the history has another name."""
+
+    history: list[dict[str, Any]] = [{"role": "user", "words": "my number is 4711"}]
+
+
+class Strict(Handler):
+    """Reads the spec, as the agent does."""
+
+    def open(self, request: JobRequest) -> JobRun:
+        ReplySpec.model_validate(request.spec)
+        return super().open(request)
+
+
+async def test_a_refusal_does_not_tell_what_was_said(bus: Bus) -> None:
+    # It goes into logs, and to the caller.
+    async with working(bus, Strict(forever)), channel(bus) as agent:
+        with pytest.raises(JobLost) as lost:
+            await claim(agent, 1, OfAnotherVersion(provider="test"))
+    assert str(lost.value) == "bad request: history.0.content: Field required"

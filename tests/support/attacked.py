@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import httpx
 import yaml
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from parley import api_keys
@@ -128,6 +128,16 @@ class Attacked:
         answer = await self.ask("/tokens", KEYS[key], method="POST", json=body)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
+
+
+async def close_of(call: ClientConnection) -> tuple[int | None, str]:
+    """The code and reason with which the server closes."""
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                await call.recv()
+    except ConnectionClosed as closed:
+        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (None, "")
 
 
 def signer(secret: str = SIGNING_SECRET) -> Signer:

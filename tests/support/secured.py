@@ -40,7 +40,8 @@ class SecuredNats(NatsServer):
         store = tempfile.mkdtemp(prefix="store-", dir=folder)
         _replace(config / "nats.conf", "store_dir: /data", f'store_dir: "{store}"')
         _replace(config / "nats-tls.conf", "/etc/nats/tls", str(folder / "tls"))
-        self._tls = _certificates(folder / "tls") if tls else {}
+        self._certificates = folder / "tls"
+        self._tls = _certificates(self._certificates) if tls else {}
         if tls:
             self.url = self.url.replace("nats://", "tls://")
         main = config / ("nats-tls.conf" if tls else "nats.conf")
@@ -57,6 +58,10 @@ class SecuredNats(NatsServer):
         public = nkeys.from_seed(bytearray(path.read_bytes())).public_key.decode()
         with (self.keys / "nats" / "keys.conf").open("a") as file:
             file.write(f"WITNESS_KEY: {public}\n")
+
+    def renew_certificates(self) -> None:
+        """Others, by another authority, in the same files: its own, and those of its clients."""
+        _certificates(self._certificates)
 
     def reload(self) -> None:
         """It reads its configuration again."""
@@ -76,7 +81,7 @@ def _replace(path: Path, old: str, new: str) -> None:
 
 def _certificates(folder: Path) -> dict[str, str]:
     """Those of the server and its clients; the clients' settings."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.crt"))
     server = authority.issue_cert("127.0.0.1", "localhost")

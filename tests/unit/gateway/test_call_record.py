@@ -51,6 +51,15 @@ def test_what_is_no_record_is_refused(data: bytes) -> None:
         CallRecord.decode(data)
 
 
+def test_no_error_says_what_was_said() -> None:
+    said = EntryState(speaker="human", turn=1, text="my number is 4711")
+    fields = msgpack.unpackb(record(TalkState(turn=1, entries=[said])).encode())
+    fields["state"]["entries"][0]["words"] = fields["state"]["entries"][0].pop("text")
+    with pytest.raises(BadRecord) as error:
+        CallRecord.decode(msgpack.packb(fields))
+    assert str(error.value) == "state.entries.0.text: Field required"
+
+
 def test_fields_of_a_newer_gateway_are_ignored() -> None:
     fields = msgpack.unpackb(record().encode())
     assert CallRecord.decode(msgpack.packb({**fields, "mood": "good"})).agent == "default"

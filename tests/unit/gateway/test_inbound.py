@@ -68,7 +68,10 @@ async def test_audio_may_be_ten_seconds_ahead_and_no_more() -> None:
     assert caught.value.code == "audio_too_fast"
 
 
-@pytest.mark.parametrize(("message", "burst"), [('{"type": "ping"}', 200), (b"", 5000)])
+@pytest.mark.parametrize(
+    ("message", "burst"),
+    [('{"type": "ping"}', 200), ('{"type": "text", "text": "Hi."}', 20), (b"", 5000)],
+)
 async def test_more_messages_than_a_client_has_use_for(message: str | bytes, burst: int) -> None:
     inbound, _, _ = opened()
     inbound._clock = lambda: 7.0

@@ -76,6 +76,19 @@ def test_a_call_that_is_resumed_is_no_new_one_but_counts() -> None:
     assert quotas.own(NOW) == {"shop": Use(1, 1)}
 
 
+def test_a_call_that_has_lost_its_place_needs_one_to_go_on() -> None:
+    quotas, key = Quotas(), limited(calls=2)
+    other = quotas.begin("shop", key, NOW)
+    back = quotas.begin("shop", key, NOW, resuming=True)
+    quotas.come_back(back, key, NOW)
+    third = quotas.begin("shop", key, NOW, resuming=True)
+    with pytest.raises(ProtocolError) as error:
+        quotas.come_back(third, key, NOW)
+    assert error.value.code == "too_many_calls"
+    quotas.end(other, NOW)
+    quotas.come_back(third, key, NOW)
+
+
 def test_what_is_over_is_forgotten() -> None:
     quotas = Quotas()
     quotas.end(quotas.begin("shop", limited(minutes_a_day=1), NOW), NOW + 1)

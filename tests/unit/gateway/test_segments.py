@@ -1,8 +1,10 @@
 """Cutting a reply into what is spoken in one piece."""
 
+import time
+
 import pytest
 
-from parley_gateway.segments import MAX_CHARACTERS, Segmenter, speakable
+from parley_gateway.segments import MAX_CHARACTERS, WINDOW, Segmenter, speakable
 
 
 def segments(text: str, *, step: int = 3, first_clause: bool = False) -> list[str]:
@@ -71,3 +73,33 @@ def test_lines_are_sentences_and_markup_is_not_spoken() -> None:
 def test_nothing_gives_nothing() -> None:
     assert segments("  \n ") == []
     assert segments("") == []
+
+
+TRYING = {
+    "dots": ".",
+    "letters with dots": "a. ",
+    "numbers": "1. ",
+    "line breaks": "\n",
+    "quotes": '."',
+    "marks of lists": "- ",
+    "no spaces": "a",
+}
+
+
+@pytest.mark.parametrize("piece", TRYING.values(), ids=TRYING)
+def test_no_reply_holds_up_the_calls(piece: str) -> None:
+    # All calls of a gateway wait meanwhile. It takes tens of ms; it took seconds, and minutes.
+    began = time.process_time()
+    at_once = Segmenter()
+    segments = at_once.push(piece * 4000) + at_once.flush()
+    streamed = Segmenter()
+    for _ in range(2000):
+        streamed.push(piece)
+    assert time.process_time() - began < 5
+    assert all(len(segment) <= WINDOW for segment in segments)
+
+
+def test_a_text_without_a_space_is_cut_and_nothing_of_it_is_lost() -> None:
+    segmenter = Segmenter()
+    text = "x" * (2 * WINDOW + 100)
+    assert "".join([*segmenter.push(text), *segmenter.flush()]) == text

@@ -51,6 +51,17 @@ def test_a_segment_without_audio_was_not_heard() -> None:
 # --- Another voice goes on
 
 
+@pytest.mark.parametrize("offset", [-(10**9), -1, 12, 10**9])
+def test_marks_outside_of_the_text_are_none(offset: int) -> None:
+    spoken = SpokenTurn()
+    segment = spoken.add("Hello there.")
+    spoken.add_marks(segment, [Mark("Hello", 0, 0, 400), Mark("w", offset, 0, 1)])
+    spoken.add_audio(segment, 1000)
+    assert spoken.text_up_to(300) == "Hello"
+    spoken.cut(500)
+    assert spoken.text == "Hello there."
+
+
 def test_nothing_delivered_of_a_segment_means_that_it_is_spoken_anew() -> None:
     spoken = turn()
     spoken.cut(delivered_ms=900)

@@ -34,6 +34,7 @@ PENDING_BYTES = 512 * 1024
 CONNECT_SECONDS = 30.0
 """How long a starting service waits for NATS."""
 CLOSE_SECONDS = 1.0
+LOOK_SECONDS = 0.02
 
 NoResponders = nats.errors.NoRespondersError
 RequestTimeout = nats.errors.TimeoutError
@@ -65,7 +66,7 @@ class Bus:
         self._config = config
         self._name = name
         self._connect_seconds = connect_seconds or CONNECT_SECONDS
-        self._nats = StrictClient(config.nats_seed_file, needs_tls=nats_login.needs_tls(config))
+        self._nats = StrictClient(config)
         self._errors = _RateLimitedErrors()
         self._closing = False
         self._started = False
@@ -195,6 +196,11 @@ class Bus:
     async def wait_connected(self) -> None:
         """Return once NATS is there, and all subscriptions with it."""
         await self._up.wait()
+        # The client knows that it has lost the server for a while before it says so. Whoever tries
+        # again and again must not do so without a pause.
+        while not self.connected:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._up.wait()
 
     async def wait_disconnected(self) -> None:
         """Return once NATS is away."""

@@ -49,7 +49,8 @@ def quieten() -> None:
     what callers say; SDKs that, too.
     """
     quiet = ("httpx", "httpx2", "httpcore", "httpcore2", "nats", "uvicorn", "websockets")
-    for noisy in (*quiet, "openai", "anthropic", "google_genai"):
+    sdks = ("aiobotocore", "anthropic", "botocore", "google_genai", "mcp", "openai")
+    for noisy in (*quiet, *sdks):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

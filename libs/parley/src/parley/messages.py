@@ -21,6 +21,10 @@ from parley.wire import Message as Message
 WorkerId = Annotated[str, Field(pattern=f"^{NAME}$")]
 """A worker's own word for itself; subjects are made of it."""
 
+_MONTH_MS = 31 * 24 * 3600 * 1000.0
+Position = Annotated[float, Field(ge=-_MONTH_MS, le=_MONTH_MS)]
+"""A place (ms) in the call's audio. No call is longer than a month."""
+
 
 class Retry(StrEnum):
     """Whether work that was refused or failed may be tried again elsewhere."""
@@ -85,7 +89,7 @@ class SpeechStarted(JobMessage):
     """The caller began to speak `position_ms` into the call's audio."""
 
     type: Literal["speech_started"] = "speech_started"
-    position_ms: float
+    position_ms: Position
 
 
 class SpeechProgress(JobMessage):
@@ -93,14 +97,14 @@ class SpeechProgress(JobMessage):
 
     type: Literal["speech_progress"] = "speech_progress"
     speech_ms: float
-    position_ms: float
+    position_ms: Position
 
 
 class SpeechEnded(JobMessage):
     """The caller's voice ended `position_ms` into the call's audio; more may follow."""
 
     type: Literal["speech_ended"] = "speech_ended"
-    position_ms: float
+    position_ms: Position
 
 
 class Transcription(JobMessage):
@@ -117,7 +121,7 @@ class Transcription(JobMessage):
     message: str
     confidence: float = Field(default=1.0, ge=0, le=1)
     is_final: bool
-    position_ms: float
+    position_ms: Position
     is_interrupt: bool = False
     took_ms: float = 0.0
 
@@ -129,21 +133,21 @@ class EagerEndOfTurn(JobMessage):
     """
 
     type: Literal["eager_end_of_turn"] = "eager_end_of_turn"
-    position_ms: float
+    position_ms: Position
 
 
 class TurnResumed(JobMessage):
     """After EagerEndOfTurn the transcriber finds that the caller is not done."""
 
     type: Literal["turn_resumed"] = "turn_resumed"
-    position_ms: float
+    position_ms: Position
 
 
 class EndOfTurn(JobMessage):
     """The caller is done: what the final transcriptions since the last one say is their turn."""
 
     type: Literal["end_of_turn"] = "end_of_turn"
-    position_ms: float
+    position_ms: Position
 
 
 class ReplyText(JobMessage):
@@ -350,10 +354,11 @@ def decode(data: bytes) -> AnyMessage:
     try:
         return _any_message.validate_python(fields)
     except ValidationError as error:
-        raise BadMessage(_first_line(error)) from error
+        raise BadMessage(what_is_wrong(error)) from None
 
 
-def _first_line(error: ValidationError) -> str:
+def what_is_wrong(error: ValidationError) -> str:
+    """The first fault, for people, without what was given: that may be what a caller said."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]

@@ -79,8 +79,6 @@ PROVIDER_CHARACTERS = Counter(
     "parley_provider_characters_total", "Characters that a voice was given to speak.", ["provider"]
 )
 
-start_at_zero(
-    MESSAGES_DROPPED, ["undecodable", "unexpected", "fenced", "overflow", "repeated"]
-)
+start_at_zero(MESSAGES_DROPPED, ["undecodable", "unexpected", "fenced", "overflow", "repeated"])
 start_at_zero(SEQ_GAPS, Stage)
 start_at_zero(BUS_ERRORS, ["AuthorizationError", "PermissionsViolation"])

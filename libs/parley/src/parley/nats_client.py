@@ -1,13 +1,15 @@
 """The NATS client, and where ours differs from it."""
 
 import base64
+import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from parley import nats_login
+from parley.config import ServiceConfig
 from parley.nats_login import BadLogin, key_pair
 
 
@@ -31,7 +33,8 @@ class ConnectedMsg(Msg):
 class StrictClient(Client):
     """The client, with three differences.
 
-    - The seed is read again for each connection, so that a new key needs no restart.
+    - The seed and the certificates are read again for each connection, so that new ones need no
+      restart.
     - Where TLS is asked for, it does not log in without; the client would, at the word of
       whoever answers.
     - When the server ends the connection with an error, it comes back. The client would stay
@@ -40,16 +43,20 @@ class StrictClient(Client):
 
     msg_class = ConnectedMsg
 
-    def __init__(self, seed_file: Path | None, *, needs_tls: bool) -> None:
+    def __init__(self, config: ServiceConfig) -> None:
         super().__init__()
-        self._seed_file = seed_file
-        self._needs_tls = needs_tls
+        self._config = config
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """For the connection that is made just now."""
+        return nats_login.tls_context(self._config) or super().ssl_context
 
     def _connect_command(self) -> bytes:
-        if self._needs_tls and not self._server_info.get("tls_required"):
+        if nats_login.needs_tls(self._config) and not self._server_info.get("tls_required"):
             raise BadLogin("it offers no TLS")
-        if self._seed_file is not None:
-            pair = key_pair(self._seed_file)
+        if self._config.nats_seed_file is not None:
+            pair = key_pair(self._config.nats_seed_file)
             self._public_nkey = pair.public_key.decode()
             self._signature_cb = lambda nonce: base64.b64encode(pair.sign(nonce.encode()))
         return super()._connect_command()

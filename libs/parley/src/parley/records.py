@@ -50,6 +50,11 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     return sorted(first.values(), key=lambda event: event.at)
 
 
+def start_of(events: Iterable[Event]) -> Event | None:
+    """Its beginning, if that is still kept."""
+    return next((event for event in events if event.kind == "started"), None)
+
+
 def end_of(events: Iterable[Event]) -> tuple[float | None, str | None]:
     """When and why it ended; a call that was resumed after that goes on. The events in order."""
     found = list(events)

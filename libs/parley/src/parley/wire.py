@@ -10,6 +10,6 @@ class BadMessage(ValueError):
 
 
 class Message(BaseModel):
-    """What all messages have in common."""
+    """What all messages have in common. A number that is none makes a message a bad one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from pydantic import ValidationError
 
 from parley import logs, metrics, providers, subjects, tracing
 from parley.bus import Bus, decode_or_drop, respond, unsubscribe
@@ -29,6 +30,7 @@ from parley.messages import (
     Message,
     Retry,
     WorkerStatus,
+    what_is_wrong,
 )
 from parley.operating import Drain
 from parley.providers import ProviderError
@@ -159,6 +161,8 @@ class Worker:
             job = Job(self._bus, request)
         except ProviderError as error:
             return JobRefused(reason=str(error), retry=error.retry, retry_after=error.retry_after)
+        except ValidationError as error:
+            return JobRefused(reason=f"bad request: {what_is_wrong(error)}", retry=Retry.NEVER)
         except ValueError as error:
             return JobRefused(reason=f"bad request: {error}", retry=Retry.NEVER)
         job.span = self._span(request, headers)

@@ -91,13 +91,13 @@ class Admission:
         if "resume" not in query:
             found = await self._new_call(query, entry.grant)
         else:
-            found = await self._old_call(query, entry.grant)
+            found = await self._old_call(query, entry)
         found[0].lease = entry.lease
         return found
 
-    async def _old_call(self, query: Mapping[str, str], grant: Grant) -> tuple[Call, AudioFormat]:
+    async def _old_call(self, query: Mapping[str, str], entry: Entry) -> tuple[Call, AudioFormat]:
         try:
-            found = await self._resumed_call(protocol.parse_resume(query), grant)
+            found = await self._resumed_call(protocol.parse_resume(query), entry)
         except UnknownCall:
             metrics.RESUMES.labels("not_resumable").inc()
             raise protocol.not_resumable() from None
@@ -130,12 +130,14 @@ class Admission:
             call.token, call.stored = str(token), self._store.open(record)
         return call, audio
 
-    async def _resumed_call(self, request: ResumeRequest, grant: Grant) -> tuple[Call, AudioFormat]:
+    async def _resumed_call(self, request: ResumeRequest, entry: Entry) -> tuple[Call, AudioFormat]:
         async with asyncio.timeout(RESUME_SECONDS):
-            stored = await self._store.take_over(request.token, grant.name)
+            stored = await self._store.take_over(request.token, entry.grant.name)
         record = stored.record
         try:
-            profile = self._profile(record.agent, grant)
+            profile = self._profile(record.agent, entry.grant)
+            if record.left:
+                self.access.come_back(entry)
         except BaseException:
             stored.let_go()
             raise

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from parley import health, logs
 from parley_gateway import conversations, metrics
 from parley_gateway.access import token_route
+from parley_gateway.access.connections import let_in
 from parley_gateway.access.door import Visitor
 from parley_gateway.admission import Admission
 from parley_gateway.call import Shared
@@ -65,11 +66,14 @@ class Gateway:
         query = dict(websocket.query_params)
         try:
             with self.admission.line(Visitor.of(websocket), query) as entry:
+                let_in(websocket)
                 call, audio = await self.admission.call(query, entry)
                 session = Session(Connection(websocket, audio), call, self.shared)
                 metrics.CONVERSATIONS_STARTED.inc()
                 reason = await session.run()
                 metrics.CONVERSATIONS_ENDED.labels(reason).inc()
+                if session.unserved and reason == "no_capacity":
+                    await self.admission.access.give_back(entry.grant)
         except ProtocolError as error:
             await refuse(websocket, error)
 

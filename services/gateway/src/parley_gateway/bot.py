@@ -222,6 +222,8 @@ class Bot:
         made = made or self._tasks.create_task(self._run(answering))
         self._answering = answering
         self._speaking = self._tasks.create_task(self._see_through(answering, made))
+        # A task that is cancelled before it has begun does not cancel what it would have awaited.
+        self._speaking.add_done_callback(lambda _: made.cancel())
 
     async def _run(self, answering: Answering) -> JobLost | None:
         """Make an answer, and have it heard. The loss, where it could not be made."""

@@ -76,3 +76,8 @@ class Ending:
     def resumable(self) -> bool:
         """Whether the call may go on at another gateway."""
         return self.reason in RESUMABLE
+
+    @property
+    def by_client(self) -> bool:
+        """Whether the client is to blame."""
+        return self.reason in ("client_gone", "client_too_slow")

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import msgpack
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from parley.messages import what_is_wrong
 from parley_gateway.state import TalkState
 
 VERSION = 1
@@ -74,6 +75,8 @@ class CallRecord(BaseModel):
     started_at: float
     holder: str
     epoch: int = 0
+    left: bool = False
+    """Whether its client was gone, so that it is not counted as one of the key's calls."""
     state: TalkState = TalkState()
 
     def admits(self, token: ResumeToken) -> bool:
@@ -100,7 +103,7 @@ class CallRecord(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            raise BadRecord(str(error)) from None
+            raise BadRecord(what_is_wrong(error)) from None
 
 
 def new_holder() -> str:

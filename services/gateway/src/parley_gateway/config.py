@@ -60,7 +60,7 @@ class GatewayConfig(ServiceConfig):
     management_port: int | None = Field(default=None, ge=0, le=65535)
     """A port of its own for /metrics and /status, which then are not on the callers' port."""
 
-    max_conversations: int = Field(default=200, gt=0)
+    max_conversations: int = Field(default=80, gt=0)
     """Calls that this gateway holds at once."""
 
     hold_seconds: float = Field(default=2.0, ge=0)

@@ -7,7 +7,7 @@ from typing import Any
 from nats.js.errors import NotFoundError
 
 from parley import logs, subjects
-from parley.records import STREAM, BadEvent, Event, end_of, in_order
+from parley.records import STREAM, BadEvent, Event, end_of, in_order, start_of
 from parley_gateway.jetstream import ERRORS, JetStream, answered
 from parley_gateway.store import CallStore, Unavailable, UnknownCall
 
@@ -84,7 +84,7 @@ class History:
 
 def view(conversation_id: str, events: list[Event], *, lost: bool = False) -> dict[str, Any]:
     """What `GET /conversations/<id>` says. `lost`: nobody has the call, though none saw it end."""
-    started = next((event for event in events if event.kind == "started"), None)
+    started = start_of(events)
     ended_at, reason = end_of(events)
     if lost:
         ended_at, reason = events[-1].at, LOST
@@ -105,13 +105,13 @@ def view(conversation_id: str, events: list[Event], *, lost: bool = False) -> di
 
 def owner_of(events: list[Event]) -> str | None:
     """The name of the API key that began the conversation, if it was one and is on record."""
-    started = next((event for event in events if event.kind == "started"), None)
+    started = start_of(events)
     return started.fields.get("api_key") if started else None
 
 
 def unfinished(events: list[Event]) -> bool:
     """Whether nobody saw it end. If it is not in the store either, nobody will."""
-    started = next((event for event in events if event.kind == "started"), None)
+    started = start_of(events)
     resumable = started is not None and bool(started.fields.get("resumable"))
     return resumable and end_of(events)[0] is None
 

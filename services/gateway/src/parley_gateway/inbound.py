@@ -13,6 +13,8 @@ MAX_ERRORS = 100
 """A client that has sent so many bad messages is refused."""
 TEXT_RATE, TEXT_BURST = 50.0, 200
 """JSON messages: so many a second, and so many at once."""
+TURN_RATE, TURN_BURST = 1.0, 20
+"""Typed turns among them: each has a reply made, which costs money."""
 FRAME_RATE, FRAME_BURST = 500.0, 5000
 """Binary messages. A resumed call may send 10 s of audio at once, in frames of 2.7 ms."""
 
@@ -51,6 +53,7 @@ class Inbound:
         self._clock = asyncio.get_running_loop().time
         self._began = self.heard_at = self._clock()
         self._texts = TokenBucket(TEXT_RATE, TEXT_BURST)
+        self._turns = TokenBucket(TURN_RATE, TURN_BURST)
         self._frames = TokenBucket(FRAME_RATE, FRAME_BURST)
         self._bytes = 0
         self._errors = 0
@@ -93,6 +96,8 @@ class Inbound:
             case protocol.InterruptRequest():
                 self._listener.interrupt()
             case protocol.TextTurn(text=said):
+                if not self._turns.admits(self.heard_at):
+                    raise protocol.too_many_messages()
                 self._listener.user_text(said)
             case protocol.Playback(turn=turn, ms=ms):
                 self._listener.playback(turn, ms)

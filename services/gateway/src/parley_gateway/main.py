@@ -176,10 +176,10 @@ async def _running(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
 async def _flush(kept: CallStore, records: Recorder, recordings: Recordings | None) -> None:
     """What calls have left to be stored is stored, if it can be in time."""
     try:
-        async with asyncio.timeout(FLUSH_SECONDS):
-            if recordings is not None:
-                await recordings.flush()
-            await kept.flush()
-            await records.flush()
+        # At once: a disk that hangs must not cost the calls' state.
+        async with asyncio.timeout(FLUSH_SECONDS), asyncio.TaskGroup() as tasks:
+            for store in (kept, records, recordings):
+                if store is not None:
+                    tasks.create_task(store.flush())
     except TimeoutError:
         log.warning("not all was stored", waiting_records=records.waiting)

@@ -108,8 +108,8 @@ RECORDS = Counter(
 )
 RECORDINGS = Counter(
     "parley_recordings_total",
-    "Recordings of calls' sound: kept (complete), failed (the disk; the call goes on), swept "
-    "(deleted, too old).",
+    "Recordings of calls' sound: kept, failed (the disk; the call goes on), gap (the disk was too "
+    "slow: a hole), swept (deleted, too old), overdue (too old, but cannot be deleted).",
     ["outcome"],
 )
 RECORDING_BYTES = Counter(
@@ -124,7 +124,7 @@ KEY_REFUSALS = Counter(
 )
 CONNECTIONS = Gauge(
     "parley_connections",
-    "Connections to the gateway: open, and those of them that have asked for nothing yet.",
+    "Connections to the gateway: open, and those of them that are no calls.",
     ["state"],
 )
 CONNECTIONS_REFUSED = Counter(
@@ -161,7 +161,7 @@ start_at_zero(CLIENT_ERRORS, ["bad_message", "audio_too_fast", "frame_too_large"
 start_at_zero(RESUMES, ["resumed", "not_resumable", "unavailable"])
 start_at_zero(STORE_WRITES, ["stored", "deleted", "failed", "taken"])
 start_at_zero(RECORDS, ["recorded", "failed", "refused", "dropped"])
-start_at_zero(RECORDINGS, ["kept", "failed", "swept"])
+start_at_zero(RECORDINGS, ["kept", "failed", "gap", "swept", "overdue"])
 start_at_zero(
     CONNECTIONS_REFUSED, ["slow_request", "slow_answer", "bad_handshake", "silent", "full"]
 )

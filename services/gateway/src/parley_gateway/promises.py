@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
+MAX_KEYS = 64
+"""So many keys are pressed at once: a worker asks for no more."""
+
 
 async def keep(
     runs: Sequence[ToolRun], turn: int, means: "Means", quiet: Callable[[], bool]
@@ -39,7 +42,7 @@ async def keep(
                         event("transfer", turn=turn, destination=name, number=number)
                     )
             case PlayDtmf(tones=audible):
-                digits = str(arguments.get("digits", ""))
+                digits = str(arguments.get("digits", ""))[:MAX_KEYS]
                 means.client.send_event(event("dtmf", turn=turn, digits=digits))
                 if audible:
                     pcm = tones(digits, means.client.format.sample_rate)

@@ -64,6 +64,11 @@ class Session:
         )
         self._opened = False
 
+    @property
+    def unserved(self) -> bool:
+        """Whether it was a new call that found no worker."""
+        return not (self._opened or self._call.resumed)
+
     async def run(self) -> str:
         """Hold the call to its end; the reason why it ended."""
         ending = Ending("cancelled")
@@ -274,12 +279,12 @@ class Session:
     async def _close(self, ending: Ending) -> None:
         """Everybody is told: the workers, the store, the record, and only then the client."""
         stored = self._stored
+        self._shared.live.remove(self._live)
+        if self._recording:
+            self._recording.close()
         if stored and stored.taken.is_set():
             self._conversation.abandon()
         await self._conversation.close()
-        if self._recording:
-            self._recording.close()
-        self._shared.live.remove(self._live)
         if self._watch:
             await self._watch.close()
         self._keep(ending)
@@ -293,7 +298,7 @@ class Session:
         if self._opened:
             self._record("ended", f"ended-{call.epoch}", epoch=call.epoch, reason=ending.reason)
         if stored and ending.resumable and (self._opened or call.resumed):
-            stored.let_go()
+            stored.let_go(left=ending.by_client)
         elif stored:
             stored.delete()
 

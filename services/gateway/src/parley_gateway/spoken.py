@@ -29,8 +29,9 @@ class SpokenTurn:
         self._segments[segment].audio_ms += ms
 
     def add_marks(self, segment: int, marks: Sequence[Mark]) -> None:
-        """Marks of the segment."""
-        self._segments[segment].marks += marks
+        """Marks of the segment; those that lie outside of its text are none."""
+        one = self._segments[segment]
+        one.marks += [mark for mark in marks if 0 <= mark.offset < len(one.text)]
 
     def complete(self, segment: int) -> None:
         """All audio of the segment has come."""

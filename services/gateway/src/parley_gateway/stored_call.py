@@ -51,6 +51,7 @@ class StoredCall:
 
     def begin(self) -> None:
         """The call has begun: write it at once, but for a record that was written just now."""
+        self.record = self.record.model_copy(update={"left": False})
         self.ask(0.0 if self.revision == 0 else self._clock() + self._resume_seconds / REFRESHES)
 
     def update(self, state: TalkState) -> None:
@@ -72,8 +73,12 @@ class StoredCall:
         self.ask(0.0)
         return await stored
 
-    def let_go(self) -> None:
-        """The call is nobody's now: write it once more, and have it wait to be resumed."""
+    def let_go(self, *, left: bool = False) -> None:
+        """The call is nobody's now: write it once more, and have it wait to be resumed.
+
+        `left`: because its client is gone.
+        """
+        self.record = self.record.model_copy(update={"left": left or self.record.left})
         self._end()
 
     def delete(self) -> None:

@@ -41,6 +41,11 @@ class Tool(ABC):
         """What the model calls it."""
         return self.description.name
 
+    @property
+    def counted_as(self) -> str:
+        """Its name in metrics: one of the few that the configuration has."""
+        return self.name
+
     @abstractmethod
     async def call(self, arguments: dict[str, Any], key: str) -> str:
         """Do it; what it gives, for the model. Raises ToolFailed.

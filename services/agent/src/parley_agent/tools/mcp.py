@@ -191,6 +191,12 @@ class McpTool(Tool):
         self._connection = connection
         self._tool = tool.name
 
+    @property
+    def counted_as(self) -> str:
+        """The server's name, unless `allow` has the tool's: it may have any number of tools."""
+        server = self._connection.server
+        return self.name if server.allow is not None else server.name
+
     async def call(self, arguments: dict[str, Any], key: str) -> str:
         """Have the server call it; once more, where that does no harm. Raises ToolFailed."""
         try:

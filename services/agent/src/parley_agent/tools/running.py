@@ -80,11 +80,11 @@ async def _run(
     outcome = "interrupted"
     with tracing.current().child(f"tool {tool.name}") as span:
         try:
-            with metrics.TOOL_SECONDS.labels(tool.name).time():
+            with metrics.TOOL_SECONDS.labels(tool.counted_as).time():
                 result = await _outcome(tool, call, key, again=again)
             outcome = result.outcome
         finally:
-            metrics.TOOL_CALLS.labels(tool.name, outcome).inc()
+            metrics.TOOL_CALLS.labels(tool.counted_as, outcome).inc()
             span.set({"gen_ai.tool.name": tool.name, "parley.outcome": outcome})
     return result
 

@@ -40,8 +40,9 @@ class Toolbox:
                 if tool.name in found:
                     log.warning("two tools have the same name", tool=tool.name)
                 found.setdefault(tool.name, tool)
-        start_at_zero(metrics.TOOL_CALLS, found, metrics.TOOL_OUTCOMES)
-        start_at_zero(metrics.TOOL_SECONDS, found)
+        counted = {tool.counted_as for tool in found.values()}
+        start_at_zero(metrics.TOOL_CALLS, counted, metrics.TOOL_OUTCOMES)
+        start_at_zero(metrics.TOOL_SECONDS, counted)
         return found
 
 

@@ -82,3 +82,13 @@ class Access:
             await self._sharing.ask(grant.name, grant.key)
         if grant.claims is not None and grant.claims.once:
             await self._spent.spend(grant.claims)
+
+    async def give_back(self, grant: Grant) -> None:
+        """The new call found no worker: who has a token for one call may try again with it."""
+        if grant.claims is not None and grant.claims.once:
+            await self._spent.give_back(grant.claims)
+
+    def come_back(self, entry: Entry) -> None:
+        """A call whose client was gone goes on, if there is room. Raises too_many_calls."""
+        if entry.lease is not None and entry.grant.key is not None:
+            self._quotas.come_back(entry.lease, entry.grant.key, time.time())

@@ -1,16 +1,19 @@
 """What a connection costs before it is a call: its time and number are bounded.
 
 uvicorn waits for ever for a request that never ends, and for a client that never takes its
-answer. Here either has so long, and when there are too many connections, the one that has been
-silent for longest makes room.
+answer. Here either has so long, and when there are too many connections, the oldest of those that
+are no calls makes room.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import h11
+from starlette.websockets import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from parley_gateway import metrics
 
@@ -20,11 +23,13 @@ ANSWER_SECONDS = 60.0
 """How long it may then take to send the rest, and to take the answer."""
 CLOSING_SECONDS = 3.0
 """How long a WebSocket that the server closes waits for the client, to read and to close."""
+UNREAD_BYTES = 256 * 1024
+"""So much may wait for a client that goes on sending: pings are answered, read or not."""
 NOT_UNDERSTOOD = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Crowd:
-    """The connections of one server: `most` at once. Those that wait have asked for nothing yet."""
+    """The connections of one server: `most` at once. Those that wait are no calls, or not yet."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -35,8 +40,8 @@ class Crowd:
         """A connection is made. False, and it is closed, where there is no room for it."""
         room = len(self._open) < self._most
         if not room and self._waiting:
-            silent, its_transport = next(iter(self._waiting.items()))
-            self.leave(silent)
+            oldest, its_transport = next(iter(self._waiting.items()))
+            self.leave(oldest)
             _abort(its_transport, "silent")
             room = True
         if not room:
@@ -47,16 +52,17 @@ class Crowd:
         self._tell()
         return True
 
-    def asked(self, one: asyncio.BaseProtocol) -> None:
-        """It has sent a request."""
-        self._waiting.pop(one, None)
-        self._tell()
-
     def become(self, before: asyncio.BaseProtocol, after: asyncio.BaseProtocol) -> None:
         """It speaks another protocol from now on."""
-        if before in self._open:
+        if (transport := self._waiting.get(before)) is not None:
             self._open.add(after)
+            self._waiting[after] = transport
         self.leave(before)
+
+    def let_in(self, one: asyncio.BaseProtocol) -> None:
+        """It is a call now, and keeps its place."""
+        self._waiting.pop(one, None)
+        self._tell()
 
     def leave(self, one: asyncio.BaseProtocol) -> None:
         """It is closed."""
@@ -115,7 +121,6 @@ class _Http(H11Protocol):
             self._stop()
         elif self._answering:
             self._give(ANSWER_SECONDS, "slow_answer", self.cycle)
-            self.crowd.asked(self)
         elif self.timeout_keep_alive_task is None and not self.transport.is_closing():
             self._give(HEAD_SECONDS, "slow_request")
 
@@ -147,8 +152,15 @@ class _WebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **options)
         self.close_timeout = CLOSING_SECONDS
 
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            self.scope["state"]["let_in"] = partial(self.crowd.let_in, self)
+
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        if self.transport.get_write_buffer_size() > UNREAD_BYTES:
+            _abort(self.transport, "slow_answer")
         if not self.handshake_initiated:
             # The whole handshake is here, and the WebSocket layer wants none of it: too many or
             # too long headers, or a body. It would wait for ever.
@@ -167,6 +179,12 @@ class _WebSocket(WebSocketsSansIOProtocol):
             self._timer.cancel()
         self.crowd.leave(self)
         super().connection_lost(exc)
+
+
+def let_in(websocket: WebSocket) -> None:
+    """It is a call now: however many connections there are, it keeps its place."""
+    if (keep := getattr(websocket.state, "let_in", None)) is not None:
+        keep()
 
 
 def protocols(most: int) -> dict[str, type[asyncio.Protocol]]:

@@ -24,6 +24,7 @@ class Keyring:
         self._path = path
         self._shared = {} if shared is None else {SHARED: _unlimited(shared)}
         self._seen = self._state()
+        self._unread = False
         self.keys = self._read()
 
     def __len__(self) -> int:
@@ -54,10 +55,16 @@ class Keyring:
                 changed()
 
     def _look(self) -> bool:
-        """Whether there are other keys now. Of a file that cannot be used none are taken."""
-        if (seen := self._state()) == self._seen:
+        """Whether there are other keys now. Of a file that cannot be used none are taken.
+
+        It is read once it is the same as the last time: who writes it may have emptied it first.
+        """
+        if (seen := self._state()) != self._seen:
+            self._seen, self._unread = seen, True
             return False
-        self._seen = seen
+        if not self._unread:
+            return False
+        self._unread = False
         try:
             self.keys = self._read()
         except (OSError, UnicodeDecodeError, BadKeys) as error:

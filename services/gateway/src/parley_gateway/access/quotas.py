@@ -77,6 +77,10 @@ class Quotas:
         metrics.KEY_CALLS_ACTIVE.labels(name).inc()
         return lease
 
+    def come_back(self, lease: Lease, key: ApiKey, now: float) -> None:
+        """The call had given up its place: it needs one again. Raises too_many_calls."""
+        self._check_calls(lease.name, key, now, besides=lease)
+
     def end(self, lease: Lease, now: float) -> None:
         """It is over."""
         self._count(lease, now)
@@ -89,10 +93,12 @@ class Quotas:
             if lease.name not in names:
                 lease.stop(protocol.unauthorized())
 
-    def _check_calls(self, name: str, key: ApiKey, now: float) -> None:
+    def _check_calls(
+        self, name: str, key: ApiKey, now: float, besides: Lease | None = None
+    ) -> None:
         if key.calls is None:
             return
-        own = sum(lease.name == name for lease in self.leases)
+        own = sum(lease.name == name for lease in self.leases if lease is not besides)
         if own + self._elsewhere(name, now).calls >= key.calls:
             raise protocol.too_many_calls(f"this key may hold {key.calls} calls at once")
 

@@ -1,5 +1,6 @@
 """Tokens that have begun their one call: remembered until they have run out, by all gateways."""
 
+import contextlib
 import time
 
 import nats.js.errors
@@ -58,13 +59,20 @@ class SpentTokens:
         try:
             if not self._jetstream.ready:
                 raise TimeoutError
-            await answered(self._bucket.update(claims.id, claims.key.encode(), last=0))
+            await answered(self._bucket.create(claims.id, claims.key.encode()))
         except nats.js.errors.KeyWrongLastSequenceError:
             raise protocol.token_used() from None
         except ERRORS as error:
             self._jetstream.report(error)
             self._own.pop(claims.id, None)
             raise protocol.no_capacity("whether the token was used cannot be told now") from None
+
+    async def give_back(self, claims: Claims) -> None:
+        """Its call was not to be had: the token may begin another."""
+        self._own.pop(claims.id, None)
+        if self._jetstream.ready:
+            with contextlib.suppress(*ERRORS):
+                await answered(self._bucket.delete(claims.id))
 
     def _tidy(self, now: float) -> None:
         if now >= self._tidy_at:

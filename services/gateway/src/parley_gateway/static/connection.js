@@ -7,7 +7,7 @@ const NOT_HEARD = 4000; // we close with this, as none of the codes of a hang-up
 const LOST_CODES = [1001, 1006, 1011, 1012];
 /** Why a server closes the connection of a call that can go on over another one. */
 export const NOT_THE_END = [
-  "draining", "internal_error", "no_capacity", "client_too_slow", "client_gone",
+  "draining", "internal_error", "no_capacity", "client_too_slow", "client_gone", "too_many_calls",
 ];
 
 export class Connection {
