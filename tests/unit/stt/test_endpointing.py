@@ -60,7 +60,7 @@ def test_progress_counts_voice_only() -> None:
 
 
 def test_a_short_gap_is_not_a_pause() -> None:
-    assert without_voice(hear("#####....#####")) == [Onset(0)]
+    assert without_voice(hear("#####.....#####")) == [Onset(0)]
 
 
 def test_speech_that_goes_on_continues_the_turn() -> None:
@@ -130,9 +130,9 @@ def test_short_speech_may_go_on_after_a_hush() -> None:
 
 
 def test_a_long_turn_has_no_hush_before_its_pauses() -> None:
-    picture = "#" * 157 + "...." + "#" + "....." + "###" + "....."
+    picture = "#" * 157 + "....." + "#" + "......" + "###" + "......"
     assert hushes(hear(picture)) == [
-        Onset(0), Pause(5184), Hush(5184), Onset(5344), Pause(5440), Hush(5440)
+        Onset(0), Pause(5216), Hush(5216), Onset(5408), Pause(5504), Hush(5504)
     ]  # fmt: skip
 
 

@@ -43,7 +43,7 @@ async def test_a_turn_on_the_wire() -> None:
                 "message": "words",
                 "confidence": 0.8,
                 "is_final": True,
-                "position_ms": 576 - 160,
+                "position_ms": 576 - 128,
                 "took_ms": 12.0,
             },
         ),

@@ -12,7 +12,7 @@ from parley_stt.timeline import Window
 
 TURN = "#" * 6 + "." * 12
 VOICE_MS = 6 * 32
-LEAD_MS = 320 - 160
+LEAD_MS = 320 - 192
 """Of the endpointing time, what is not the pause that ends the speech."""
 
 
@@ -31,7 +31,7 @@ async def test_the_answer_to_finalize_leaves_the_next_onset_to_be_heard(begin: i
 
 @pytest.mark.parametrize(
     ("endpointing_ms", "lead_ms"),
-    [(2_000, 300), (450, 290), (100, 0)],
+    [(2_000, 300), (480, 288), (100, 0)],
 )
 async def test_the_lead_in_is_silence_after_the_pause(endpointing_ms: int, lead_ms: int) -> None:
     job = Job()

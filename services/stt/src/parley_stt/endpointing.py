@@ -18,7 +18,7 @@ CONFIRM_WINDOWS = 4
 """Speech has started when, of so many windows in a row, ..."""
 CONFIRM_VOICED = 3
 """... so many are voiced. A click is voiced for one."""
-PAUSE_MS = 160.0
+PAUSE_MS = 192.0
 """Silence after which speech has stopped: longer than the stop in a spoken consonant."""
 HUSH_MS = 96.0
 """Words are looked at after so much silence, which may be a consonant's: so they are known when
