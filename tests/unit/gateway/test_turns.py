@@ -183,9 +183,9 @@ def test_what_a_decider_does_not_know_does_not_cut_the_reply() -> None:
     assert play(MUSEUM, lambda policy: Unsure(policy, "en")) == log("""
         0.00 answer 1 "go" > thinking
         0.50 bot heard > speaking
-        2.10 pause 1 > paused
+        2.19 pause 1 > paused
         3.50 resume 1; backchannel 1 "what about Monday" > speaking
-        6.90 bot ended > listening
+        6.81 bot ended > listening
     """)
 
 

@@ -25,7 +25,7 @@ class Interruption(Section):
 
     min_speech_ms: int = Field(default=0, ge=0, le=5000)
     """So much voice (ms) while the bot speaks silences it, for the time being. 0: as soon as it is
-    certain that there is voice, after about 100 ms."""
+    certain that there is voice, and a moment later, after about 200 ms in all."""
 
     min_speech_ms_thinking: int = Field(default=200, ge=0, le=5000)
     """So much voice (ms) before the bot's first sound keeps it from beginning."""
@@ -35,7 +35,7 @@ class Interruption(Section):
     goes on from the word where it stopped. 0: voice alone cuts it."""
 
     pause: bool = True
-    """Whether the bot falls silent as soon as there is voice. Otherwise it speaks on until it is
+    """Whether the bot falls silent when there is voice. Otherwise it speaks on until it is
     clear that the caller means to interrupt."""
 
     decider: str = "words"

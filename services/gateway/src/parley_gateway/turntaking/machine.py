@@ -101,6 +101,8 @@ class TurnTaking:
         """When `tick` is due, if nothing else happens before."""
         if self.state is State.PAUSED:
             return self._pausing.deadline(self._voice)
+        if self.state is State.SPEAKING:
+            return self._pausing.hesitates_until
         return self._idle.deadline if self.quiet else None
 
     def tick(self, now: float) -> list[Action]:
@@ -109,6 +111,9 @@ class TurnTaking:
             return []
         if self.state is State.PAUSED:
             return self._pause_is_over(now)
+        if self.state is State.SPEAKING:
+            self._pausing.hesitates_until = None
+            return self._weigh(now)
         return self._ask_idle()
 
     def active(self, now: float) -> None:
@@ -121,6 +126,8 @@ class TurnTaking:
     def speech_started(self, now: float, bot: BotContext = SILENT_BOT) -> list[Action]:
         """The caller's voice sets in, `bot` being what it set in over."""
         self._voice.started(bot, over_bot=self.state in REPLYING)
+        if self.state is State.SPEAKING:
+            self._pausing.voice_sets_in(now)
         self._idle.busy()
         return [*self._drop(), *self._weigh(now)]
 

@@ -3,6 +3,8 @@
 from parley_gateway.turntaking.states import State
 from parley_gateway.turntaking.voice import CallerVoice
 
+HESITATION_SECONDS = 0.09
+"""The bot speaks on for so long after voice has set in over it: a part of a nod is over then."""
 UNDECIDED_SECONDS = 0.5
 """A pause goes on for at most so long without voice; words that come later still interrupt."""
 RECOGNITION_SECONDS = 0.12
@@ -21,16 +23,25 @@ class Pausing:
     def __init__(self) -> None:
         self.state_before = State.SPEAKING
         """Where the reply was when it last paused, and goes on."""
+        self.hesitates_until: float | None = None
+        """Until when the voice that has just set in over the bot does not silence it."""
         self._at = 0.0
         self._count = 0
 
     def reply_begins(self) -> None:
         """None of the new reply's pauses has been."""
         self._count = 0
+        self.hesitates_until = None
+
+    def voice_sets_in(self, now: float) -> None:
+        """It does, over the bot."""
+        self.hesitates_until = now + HESITATION_SECONDS
 
     def begin(self, now: float, state: State, voice: CallerVoice) -> bool:
-        """Pause for this voice, unless it or the reply has had its pauses."""
+        """Pause for this voice, unless it is too young, or it or the reply has had its pauses."""
         if voice.has_paused or self._count >= PAUSES:
+            return False
+        if self.hesitates_until is not None and now < self.hesitates_until:
             return False
         self.state_before, self._at = state, now
         voice.has_paused = True
