@@ -40,9 +40,9 @@ format: $(VENV)/.dev  ## let ruff mend what it can
 bench: $(VENV)/.dev  ## measure; prints a table and writes benchmarks/results
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.talk
 
-bench-turns: $(VENV)/.dev  ## score turn-taking (20 min); QUICK=1: a fifth of it, into build/turns; SEED= ONLY=
+bench-turns: $(VENV)/.dev  ## score turn-taking (50 min); QUICK=1 ONLY= ROUNDS=: a part of it, into build/turns; SEED=
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.turns $(if $(QUICK),--quick) \
-	  $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+	  $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-sizing: $(VENV)/.dev  ## what a call costs, and the sums for many (12 min, on a quiet machine)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.sizing

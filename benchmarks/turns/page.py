@@ -42,12 +42,12 @@ COURSE = (
 )
 
 
-def page(result: Figures, runs: Sequence[Run]) -> str:
-    """The whole page."""
+def page(result: Figures, rounds: Sequence[Sequence[Run]]) -> str:
+    """The whole page; `rounds` are those of each transcriber."""
     taken = result["taken"]
     lines = ["# Turn-taking", "", *(f"- {key}: {value}" for key, value in taken.items()), ""]
-    for run in runs:
-        lines += _of(run, result["per_transcriber"][run.transcriber])
+    for runs in rounds:
+        lines += _of(runs, result["per_transcriber"][runs[0].transcriber])
     lines += ["![yield, response and pauses](turns.png)", ""]
     return "\n".join(lines)
 
@@ -74,10 +74,12 @@ def wrong(run: Run) -> list[str]:
     return sorted(found) + sorted(lost)
 
 
-def _of(run: Run, figures: Figures) -> list[str]:
-    lines = [f"## {run.transcriber}", "", "| figure | value | goal | how |", "|---|---:|---:|---|"]
+def _of(runs: Sequence[Run], figures: Figures) -> list[str]:
+    lines = [f"## {runs[0].transcriber}", ""]
+    lines += ["| figure | median | rounds | goal | how |", "|---|---:|---|---:|---|"]
     lines += [
-        f"| {name} | {_number(value)} | {GOALS.get(name, '')} | {HOW.get(name, '')} |"
+        f"| {name} | {_number(value)} | {_rounds(figures, name)} "
+        f"| {GOALS.get(name, '')} | {HOW.get(name, '')} |"
         for name, value in figures.items()
         if not isinstance(value, dict)
     ]
@@ -95,11 +97,17 @@ def _of(run: Run, figures: Figures) -> list[str]:
                 str(counts[key]) for key in ("scored", "human", "synthesised", "lost")
             )
             lines.append(f"| {kind} | {told} |")
-    lines += ["", "### What went wrong", "", *(f"- {_plain(one)}" for one in wrong(run)), ""]
-    lines += ["### Every case", "", COURSE, ""]
+    for number, run in enumerate(runs, 1):
+        lines += ["", f"### What went wrong in round {number}", ""]
+        lines += [f"- {_plain(one)}" for one in wrong(run)]
+    lines += ["", f"### Every case of round {len(runs)}", "", COURSE, ""]
     lines += ["| kind | case | outcome | ms | pauses (ms) | course (ms) | recognised |"]
-    lines += ["|---|---|---|---:|---|---|---|", *_rows(run), ""]
+    lines += ["|---|---|---|---:|---|---|---|", *_rows(runs[-1]), ""]
     return lines
+
+
+def _rounds(figures: Figures, name: str) -> str:
+    return ", ".join(_number(one) for one in figures["spread"][name])
 
 
 def _rows(run: Run) -> list[str]:

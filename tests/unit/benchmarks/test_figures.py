@@ -11,6 +11,7 @@ from benchmarks.turns.figures import figures
 from benchmarks.turns.observed import Observation, Reply, lost
 from benchmarks.turns.page import GOALS, page, wrong
 from benchmarks.turns.playout import Frame, Span
+from benchmarks.turns.rounds import combined, pooled
 from benchmarks.turns.running import EarlyReplies, Run
 from parley_cli.events import Event
 
@@ -99,8 +100,27 @@ def test_what_went_wrong_is_told_with_the_reason(run: Run) -> None:
 
 
 def test_the_page_has_all_of_it(run: Run) -> None:
-    found = figures(run)
+    found = combined([figures(run), figures(better(run))])
     result = {**found, "per_transcriber": {"someone": found}, "taken": {"seed": 1}}
-    text = page(result, [run])
-    assert "| yield_p50_ms | 200 | <= 250 |" in text
+    text = page(result, [[run, better(run)]])
+    assert "| yielded_share | 0.9 | 0.8, 1 | >= 0.98 |" in text
     assert all(one in text for one in wrong(run))
+
+
+def better(run: Run) -> Run:
+    """Another round, in which no interruption took too long."""
+    seen = [one for one in run.observations if one.case.kind is not Kind.INTERRUPTION]
+    return replace(run, observations=[*seen, interruption(100), interruption(200)])
+
+
+def test_several_rounds_have_a_median_and_a_spread(run: Run) -> None:
+    found = combined([figures(one) for one in (run, better(run), run)])
+    assert found["yielded_share"] == 0.8
+    assert found["spread"]["yielded_share"] == [0.8, 1.0, 0.8]
+    assert found["noise_selectivity"] is None
+    assert found["cases"]["interruption"]["scored"] == 5
+    assert "cases" not in found["spread"]
+
+
+def test_rounds_are_drawn_as_one(run: Run) -> None:
+    assert len(pooled([run, better(run)]).observations) == 14 + 11
