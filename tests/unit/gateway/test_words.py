@@ -70,12 +70,11 @@ def test_half_a_word_is_waited_for() -> None:
     assert verdict(replace(PART, voiced_ms=250, recognised_ms=250), "muse") is WAIT
 
 
-def test_a_nod_is_believed_at_once_if_it_is_sure() -> None:
-    young = replace(PART, voiced_ms=250, recognised_ms=250)
-    assert verdict(young, "Yeah.") is NO
-    assert verdict(replace(young, confidence=0.4), "Yeah.") is WAIT
-    assert verdict(young, "Good") is WAIT
-    assert verdict(replace(young, answers_question=True), "Yeah.") is WAIT
+def test_a_nod_is_believed_before_its_end_if_it_takes_long() -> None:
+    young, longer = (replace(PART, voiced_ms=ms, recognised_ms=ms) for ms in (250, 400))
+    assert verdict(young, "Yeah.") is WAIT
+    assert verdict(longer, "Yeah.") is NO
+    assert verdict(replace(longer, answers_question=True), "Yeah.") is WAIT
 
 
 def test_a_short_word_has_to_be_sure() -> None:

@@ -27,14 +27,6 @@ _NODS = {
 }  # fmt: skip
 """With what recognisers make of them: a hummed "mhm" is written as "her" or "mama"."""
 
-_OPENERS = {
-    "en": ("so", "and", "well", "you", "good", "oh", "um", "uh", "er", "really", "i know", "her"),
-    "de": ("so", "und", "also", "ach", "oh", "gut"),
-    "fr": ("et", "alors", "ah", "oh", "bien"),
-    "es": ("y", "pues", "bueno", "oh", "bien"),
-}
-"""Nods with which many sentences begin: "Good day"."""
-
 _COMMANDS = {
     "en": (
         "stop", "wait", "no", "nope", "hold on", "hang on", "hey", "hello", "excuse me", "sorry",
@@ -59,11 +51,6 @@ _COMMANDS = {
 def backchannels(language: str) -> tuple[str, ...]:
     """Nods in a BCP 47 `language`; English ones where none are known."""
     return _of(_NODS, language)
-
-
-def openers(language: str) -> tuple[str, ...]:
-    """Nods with which sentences begin; likewise."""
-    return _of(_OPENERS, language)
 
 
 def commands(language: str) -> tuple[str, ...]:

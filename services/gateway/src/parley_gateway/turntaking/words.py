@@ -9,14 +9,12 @@ import re
 
 from parley.deciders import Decider, Evidence, Verdict
 from parley.policies import Interruption
-from parley_gateway.turntaking.lexicon import backchannels, commands, openers
+from parley_gateway.turntaking.lexicon import backchannels, commands
 
 YOUNG_MS = 600.0
 """What is recognised of less voice than this, before it ends, is half a word ..."""
 NOD_MS = 350.0
 """... or a nod, which is believed from here on: the bot must not be silent for long."""
-SURE_NOD_MS, SURE_NOD = 150.0, 0.55
-"""A nod of this confidence is believed from there on, unless sentences begin with it."""
 SURE = (0.6, 0.45, 0.4)
 """The confidence that one word needs, and two, and more different ones. Coughs reach 0.5 with one,
 noise seldom 0.4 with several; clear words have 0.7, and a strong accent 0.4."""
@@ -37,7 +35,6 @@ class WordsDecider(Decider):
         super().__init__(policy, language)
         nods = backchannels(language) if policy.backchannels is None else policy.backchannels
         self._nods = Phrases(nods)
-        self._openers = Phrases(openers(language))
         self._commands = Phrases(commands(language))
 
     def decide(self, evidence: Evidence) -> Verdict:
@@ -53,13 +50,7 @@ class WordsDecider(Decider):
                 return Verdict.WAIT if begins else Verdict.RESUME
         # A nod that takes long is still a nod. Should more follow ("yeah, but ..."), that is heard.
         nods = said and not evidence.answers_question and self._nods.make_up(said)
-        return Verdict.RESUME if nods and self._is_all(said, evidence) else Verdict.WAIT
-
-    def _is_all(self, nod: list[str], evidence: Evidence) -> bool:
-        if evidence.recognised_ms >= NOD_MS:
-            return True
-        sure = evidence.recognised_ms >= SURE_NOD_MS and evidence.confidence >= SURE_NOD
-        return sure and not self._openers.begin(nod)
+        return Verdict.RESUME if nods and evidence.recognised_ms >= NOD_MS else Verdict.WAIT
 
     def _may_begin_more(self, said: list[str], evidence: Evidence) -> bool:
         if evidence.thinking or evidence.voiced_ms >= BEGINNING_MS:
