@@ -12,6 +12,10 @@ from parley_gateway.jobs import JobChannel, JobLost
 from parley_gateway.reply import reply_spec
 from parley_gateway.turntaking.words import words
 
+HUSH_MS = 90.0
+"""Words that go so far beyond the last voice may be all of them: then a reply is made at once, and
+would only wait for a reading."""
+
 
 class ReadingAhead:
     """One call's. Its tasks live in `tasks`; one reads at a time, and what comes meanwhile is left.
