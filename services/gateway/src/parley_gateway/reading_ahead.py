@@ -37,11 +37,18 @@ class ReadingAhead:
         self._task: asyncio.Task[None] | None = None
         self._wanted = profile.early_reply
         self._read_last: list[str] = []
+        self._voice_ms = 0.0
 
-    def heard(self, turn: int, said: str) -> None:
-        """The caller, who still speaks, has said this of their turn so far."""
+    def voiced(self, position_ms: float) -> None:
+        """There is the caller's voice up to there."""
+        self._voice_ms = position_ms
+
+    def heard(self, turn: int, said: str, covered_ms: float) -> None:
+        """The caller, who still speaks, has said this of their turn up to `covered_ms`."""
         busy = self._task is not None and not self._task.done()
         if not self._wanted or busy or words(said) == self._read_last:
+            return
+        if covered_ms >= self._voice_ms + HUSH_MS:
             return
         self._read_last = words(said)
         transcript = self._transcript.copy()

@@ -23,7 +23,7 @@ from parley_gateway.answering import rest_of
 from parley_gateway.arrivals import Arrivals
 from parley_gateway.bot import Bot, BotEvents, Means
 from parley_gateway.protocol import event
-from parley_gateway.reading_ahead import HUSH_MS, ReadingAhead
+from parley_gateway.reading_ahead import ReadingAhead
 from parley_gateway.resume import Resumed
 from parley_gateway.timeline import Timeline
 from parley_gateway.turntaking import GREETING_TURN, State, TurnTaking
@@ -68,7 +68,7 @@ class Talk:
         self._hang_up = hang_up
         self._timeline = self._begin_timeline(GREETING_TURN)
         self._onset: float | None = None
-        self._onset_ms = self._voice_ms = -1.0
+        self._onset_ms = -1.0
         self._timer: asyncio.TimerHandle | None = None
         self._clock = asyncio.get_running_loop().time
 
@@ -128,7 +128,7 @@ class Talk:
                 self._client.send_event(event("speech_started"))
                 self._act(turns.speech_started(now, self.bot.context))
             case SpeechProgress():
-                self._voice_ms = message.position_ms
+                self._ahead.voiced(message.position_ms)
                 self._act(turns.speech_progress(now, message.speech_ms))
             case SpeechEnded():
                 self._timeline = self._begin_timeline(turns.turn + 1)
@@ -171,9 +171,9 @@ class Talk:
             )
         if is_final:
             self._changed()
-        elif text and self.turns.hears_more and covered_ms < self._voice_ms + HUSH_MS:
+        elif text and self.turns.hears_more:
             said = " ".join([*self.turns.said, text])
-            self._ahead.heard(self.turns.turn + 1, said)
+            self._ahead.heard(self.turns.turn + 1, said, covered_ms)
 
     # --- From the bot
 
