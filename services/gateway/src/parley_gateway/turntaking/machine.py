@@ -34,7 +34,7 @@ from parley_gateway.turntaking.words import words
 
 GREETING_TURN = 0
 UNCLEAR_MS = 1000.0
-"""So much voice without a break, of which no word was understood, and the bot asks again."""
+"""So much voice in a turn of which no word was understood, and the bot asks again."""
 
 
 class TurnTaking:
@@ -313,7 +313,8 @@ class TurnTaking:
     def _nothing_said(self, now: float) -> list[Action]:
         """Voice without words: noise, a cough, or speech that nobody understood."""
         actions = self._resume()
-        unclear = self._voice.longest_ms >= UNCLEAR_MS or self.state is State.INTERRUPTED
+        unclear = self._voice.turn_ms >= UNCLEAR_MS or self.state is State.INTERRUPTED
+        last_words = self._voice.last_words
         self._voice.clear()
         if self.state is State.INTERRUPTED and self._unanswered:
             return [self._answer("")]
@@ -323,7 +324,7 @@ class TurnTaking:
                 self._asked_again = True
                 self._idle.answered()
                 return [self._say(self._profile.repeat_request, self.turn + 1)]
-            return self._leave()
+            return [self._answer(last_words)] if unclear and last_words else self._leave()
         return actions
 
     def _ask_idle(self) -> list[Action]:

@@ -34,10 +34,12 @@ class CallerVoice:
         """Whether the turn is over, but waits for a protected reply to end."""
         self.voiced_ms = 0.0
         """Voice without a pause, since it set in."""
-        self.longest_ms = 0.0
-        """The longest of these in this turn."""
+        self.turn_ms = 0.0
+        """Voice in all of this turn."""
         self.ended_at = 0.0
         """When (s) it last ended."""
+        self.last_words = ""
+        """What was last recognised of this turn, though the transcriber may have taken it back."""
         self._deaf = False
         self._partial = ""
         self._recognised = False
@@ -70,8 +72,8 @@ class CallerVoice:
 
     def progressed(self, voiced_ms: float) -> None:
         """There has been so much of it without a pause."""
+        self.turn_ms += voiced_ms - self.voiced_ms
         self.voiced_ms = voiced_ms
-        self.longest_ms = max(self.longest_ms, voiced_ms)
 
     def ended(self, now: float, position_ms: float | None = None) -> None:
         """Voice stopped at `position_ms` of the caller's audio, and may set in again.
@@ -109,13 +111,15 @@ class CallerVoice:
         self._partial = "" if is_final else text
         if is_final and text:
             self.said.append(text)
+        self.last_words = self.text or self.last_words
 
     def clear(self) -> None:
         """The turn is over, or its words are not wanted. What sounds now goes on sounding."""
         self.said = []
         self._partial = ""
         self._forget_recognition()
-        self.longest_ms = 0.0
+        self.turn_ms = 0.0
+        self.last_words = ""
         self.over_bot = self.over_bot and self.is_voiced
         self.is_over = False
 
