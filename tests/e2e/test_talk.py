@@ -44,11 +44,8 @@ async def test_talking_over_the_bot_silences_it_and_history_is_true(engine: Engi
         )
         runs.append(await barge_in(engine.url, agent, script, moments.uniform(0.4, longest)))
     # Generous: a busy machine is late for many reasons. `make bench` gives the figures.
-    silences = sorted(run.silence_ms for run in runs)
-    assert statistics.median(silences) <= 500
-    # Seldom one is late by two seconds on a busy machine; `make bench-turns` tells how many are.
-    assert silences[-2] <= 1500, silences
-    assert silences[-1] <= 4000, silences
+    assert statistics.median(run.silence_ms for run in runs) <= 500
+    assert max(run.silence_ms for run in runs) <= 1500
     wrong = [run for run in runs if abs(run.words_wrong) > 1]
     assert not wrong, [(run.words_wrong, run.claimed, run.heard) for run in wrong]
 
