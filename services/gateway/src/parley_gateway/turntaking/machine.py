@@ -313,10 +313,11 @@ class TurnTaking:
     def _nothing_said(self, now: float) -> list[Action]:
         """Voice without words: noise, a cough, or speech that nobody understood."""
         actions = self._resume()
-        unclear = self._voice.turn_ms >= UNCLEAR_MS or self.state is State.INTERRUPTED
+        interrupted = self.state is State.INTERRUPTED
+        unclear = self._voice.turn_ms >= UNCLEAR_MS or interrupted
         last_words = self._voice.last_words
         self._voice.clear()
-        if self.state is State.INTERRUPTED and self._unanswered:
+        if interrupted and self._unanswered:
             return [self._answer("")]
         if self.state in (State.LISTENING, State.INTERRUPTED):
             self._listen(now)
@@ -324,7 +325,9 @@ class TurnTaking:
                 self._asked_again = True
                 self._idle.answered()
                 return [self._say(self._profile.repeat_request, self.turn + 1)]
-            return [self._answer(last_words)] if unclear and last_words else self._leave()
+            if unclear and last_words:
+                return [self._answer(last_words, interrupted)]
+            return self._leave()
         return actions
 
     def _ask_idle(self) -> list[Action]:
