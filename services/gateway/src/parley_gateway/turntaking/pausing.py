@@ -11,6 +11,8 @@ RECOGNITION_SECONDS = 0.12
 """... but for so long after the voice in any case: short words are being recognised then."""
 SHORT_MS = 600.0
 """Less voice than this counts as short: its pause is over soon, whether or not words were found."""
+OWED_SECONDS = 1.5
+"""... but it is not over so soon after more voice, while its words are still being recognised."""
 WORDLESS_SECONDS = 3.0
 """A pause lasts at most so long when there is voice in which no words are found: music, a crowd."""
 PAUSES = 4
@@ -57,5 +59,5 @@ class Pausing:
         if voice.is_voiced:
             return self._at + WORDLESS_SECONDS
         if voice.voiced_ms >= SHORT_MS:
-            return voice.ended_at + UNDECIDED_SECONDS
+            return voice.ended_at + (UNDECIDED_SECONDS if voice.is_whole else OWED_SECONDS)
         return max(self._at + UNDECIDED_SECONDS, voice.ended_at + RECOGNITION_SECONDS)

@@ -32,6 +32,8 @@ class CallerVoice:
         """Whether the bot has fallen silent for this voice already."""
         self.is_over = False
         """Whether the turn is over, but waits for a protected reply to end."""
+        self.is_whole = False
+        """Whether the voice has ended, and all of it is recognised."""
         self.voiced_ms = 0.0
         """Voice without a pause, since it set in."""
         self.turn_ms = 0.0
@@ -44,7 +46,6 @@ class CallerVoice:
         self._partial = ""
         self._recognised = False
         self._recognised_ms = 0.0
-        self._whole = False
         self._covered_ms: float | None = None
         self._end_ms: float | None = None
         self._confidence = 1.0
@@ -82,14 +83,14 @@ class CallerVoice:
         """
         if self.is_voiced:
             self._end_ms = position_ms
-            self._whole = self._recognised and self._covers_the_end
+            self.is_whole = self._recognised and self._covers_the_end
         self.is_voiced = False
         self.ended_at = now
 
     def finished(self, *, speaks_again: bool = False) -> None:
         """The turn is over, and all of it is recognised. Voice may have set in since."""
         self.is_voiced = self.is_voiced and speaks_again
-        self._whole = True
+        self.is_whole = True
 
     @property
     def _covers_the_end(self) -> bool:
@@ -106,7 +107,7 @@ class CallerVoice:
         self._recognised = True
         self._recognised_ms = self.voiced_ms
         self._covered_ms = covered_ms
-        self._whole = not self.is_voiced and self._covers_the_end
+        self.is_whole = not self.is_voiced and self._covers_the_end
         self._confidence = confidence if text else 1.0
         self._partial = "" if is_final else text
         if is_final and text:
@@ -129,7 +130,7 @@ class CallerVoice:
         self._deaf = not self.is_voiced
 
     def _forget_recognition(self) -> None:
-        self._recognised = self._whole = False
+        self._recognised = self.is_whole = False
         self._recognised_ms = 0.0
 
     def evidence(self, *, thinking: bool) -> Evidence:
@@ -139,7 +140,7 @@ class CallerVoice:
             voice_ended=not self.is_voiced,
             text=self.text,
             recognised_ms=self._recognised_ms,
-            is_whole=self._whole,
+            is_whole=self.is_whole,
             confidence=self._confidence,
             bot_text=self._bot.text,
             answers_question=self._bot.asks,
